@@ -1,0 +1,128 @@
+import type { Container, CreateContainer, HostConfig } from './model.ts';
+
+/**
+ * What the engine does with containers. `ref` is a full id, a unique prefix of one, or a name (with or without a
+ * leading slash); an unknown one throws `not-found` with Docker's words `No such container: REF`.
+ */
+export interface ContainerService {
+  /** Throws `conflict` (name in use), `not-found` (image, volume driver), `invalid`. */
+  create(request: CreateContainer): Promise<{ id: string; warnings: string[] }>;
+  get(ref: string): Container;
+  /** All containers, newest first. */
+  list(): Container[];
+  /** Bytes of the writable layer and of writable layer plus image, as `ps -s` shows. */
+  size(ref: string): Promise<{ writable: number; total: number }>;
+
+  /** Throws `not-modified` when it runs already. */
+  start(ref: string): Promise<void>;
+  /** Seconds, -1: wait for ever; undefined: the container's own or 10. Throws `not-modified` when it is not running. */
+  stop(ref: string, options: { timeout?: number; signal?: string }): Promise<void>;
+  restart(ref: string, options: { timeout?: number; signal?: string }): Promise<void>;
+  /** Signal by name or number; empty: SIGKILL. Throws `conflict` when it is not running. */
+  kill(ref: string, signal: string): Promise<void>;
+  pause(ref: string): Promise<void>;
+  unpause(ref: string): Promise<void>;
+  rename(ref: string, name: string): Promise<void>;
+  /** Throws `conflict` when it runs and `force` is not set. `volumes`: anonymous volumes too. */
+  remove(ref: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void>;
+  /** Resolves when the condition is met; the promise is registered before the call returns to the event loop. */
+  wait(
+    ref: string,
+    condition: WaitCondition,
+    signal: AbortSignal,
+  ): Promise<{ exitCode: number; error?: string }>;
+  resize(ref: string, height: number, width: number): Promise<void>;
+  /** Changes restart policy and limits of a living container. */
+  update(ref: string, change: Partial<HostConfig>): Promise<{ warnings: string[] }>;
+
+  /** For a container that does not run yet, output begins when it starts. */
+  attach(ref: string, options: { stdin: boolean; stdout: boolean; stderr: boolean }): Promise<IoSession>;
+  logs(ref: string, options: LogOptions): AsyncIterable<LogRecord>;
+  /** `ps` of the container's processes; `psArgs` as for ps(1), default `-ef`. */
+  top(ref: string, psArgs: string): Promise<{ titles: string[]; processes: string[][] }>;
+  changes(ref: string): Promise<ReadonlyArray<{ kind: 'A' | 'C' | 'D'; path: string }>>;
+  /** The whole root file system as a tar. */
+  export(ref: string): Promise<ReadableStream<Uint8Array>>;
+  /** Makes an image of the container; returns its id (`sha256:…`). */
+  commit(ref: string, options: CommitOptions): Promise<string>;
+  /** Removes stopped containers that `matches` accepts. */
+  prune(matches: (container: Container) => boolean): Promise<{ deleted: string[]; reclaimed: number }>;
+
+  createExec(ref: string, request: ExecConfig): Promise<string>;
+  getExec(execId: string): Exec;
+  /** Starts it with stdio connected; a detached one returns a session that has ended. */
+  startExec(
+    execId: string,
+    options: { detach: boolean; tty: boolean; consoleSize?: [number, number] },
+  ): Promise<IoSession>;
+  resizeExec(execId: string, height: number, width: number): Promise<void>;
+}
+
+export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
+
+/** A client's end of a process's stdio. The meaning of the methods is that of runtime's Attachment. */
+export interface IoSession {
+  /** The process has a pty: output is raw, not framed by stream. */
+  readonly tty: boolean;
+  onOutput(listener: (stream: 'stdout' | 'stderr', chunk: Uint8Array) => void): void;
+  readonly ended: Promise<'eof' | 'closed' | 'overrun'>;
+  write(chunk: Uint8Array): Promise<void>;
+  closeInput(): Promise<void>;
+  pause(): void;
+  resume(): void;
+  close(): void;
+}
+
+export interface LogOptions {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly follow: boolean;
+  /** Milliseconds since the epoch, with fractions; 0: no limit. */
+  readonly since: number;
+  readonly until: number;
+  /** Number of last lines, or -1 for all. */
+  readonly tail: number;
+  /** Ends the iteration. */
+  readonly signal: AbortSignal;
+}
+
+export interface LogRecord {
+  readonly stream: 'stdout' | 'stderr';
+  /** RFC 3339 with nanoseconds, UTC. */
+  readonly time: string;
+  /** Bytes including the line's newline, if it had one. */
+  readonly data: Uint8Array;
+}
+
+export interface CommitOptions {
+  /** `name:tag`, or empty for an image without a name. */
+  readonly reference: string;
+  readonly comment: string;
+  readonly author: string;
+  readonly pause: boolean;
+  /** Dockerfile instructions (`CMD`, `ENV`, …). */
+  readonly changes: readonly string[];
+}
+
+export interface ExecConfig {
+  readonly attachStdin: boolean;
+  readonly attachStdout: boolean;
+  readonly attachStderr: boolean;
+  readonly detachKeys: string;
+  readonly tty: boolean;
+  readonly cmd: readonly string[];
+  readonly env: readonly string[];
+  readonly workingDir: string;
+  readonly user: string;
+  readonly privileged: boolean;
+  readonly consoleSize?: readonly [number, number];
+}
+
+export interface Exec {
+  readonly id: string;
+  readonly containerId: string;
+  readonly config: ExecConfig;
+  readonly running: boolean;
+  readonly exitCode: number | null;
+  readonly pid: number;
+}

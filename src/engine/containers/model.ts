@@ -1,0 +1,275 @@
+import type { ImageHealthcheck } from '../../oci/image-config.ts';
+
+/** What a container runs, after the image's defaults were merged in. Docker's `Config`. */
+export interface ContainerConfig {
+  hostname: string;
+  domainname: string;
+  user: string;
+  attachStdin: boolean;
+  attachStdout: boolean;
+  attachStderr: boolean;
+  tty: boolean;
+  openStdin: boolean;
+  stdinOnce: boolean;
+  /** `KEY=value`, or `KEY` to remove. */
+  env: string[];
+  cmd: string[] | null;
+  entrypoint: string[] | null;
+  /** The image as the user named it. */
+  image: string;
+  workingDir: string;
+  labels: Record<string, string>;
+  /** `80/tcp` → {}. */
+  exposedPorts: Record<string, Record<string, never>>;
+  volumes: Record<string, Record<string, never>>;
+  stopSignal?: string;
+  /** Seconds; undefined means Docker's 10. */
+  stopTimeout?: number;
+  healthcheck?: ImageHealthcheck;
+  shell?: string[];
+  networkDisabled?: boolean;
+  macAddress?: string;
+  onBuild?: string[] | null;
+  argsEscaped?: boolean;
+}
+
+/** How the host runs it. Docker's `HostConfig`: fields keep Docker's meaning and units; names are camelCase. */
+export interface HostConfig {
+  binds: string[];
+  mounts: MountRequest[];
+  containerIDFile: string;
+  logConfig: { type: string; config: Record<string, string> };
+  networkMode: string;
+  /** `80/tcp` → bindings. */
+  portBindings: Record<string, PortBinding[]>;
+  restartPolicy: { name: string; maximumRetryCount: number };
+  autoRemove: boolean;
+  volumeDriver: string;
+  volumesFrom: string[];
+  consoleSize: [number, number];
+  annotations: Record<string, string>;
+  capAdd: string[];
+  capDrop: string[];
+  cgroupnsMode: string;
+  dns: string[];
+  dnsOptions: string[];
+  dnsSearch: string[];
+  extraHosts: string[];
+  groupAdd: string[];
+  ipcMode: string;
+  cgroup: string;
+  links: string[];
+  oomScoreAdj: number;
+  pidMode: string;
+  privileged: boolean;
+  publishAllPorts: boolean;
+  readonlyRootfs: boolean;
+  securityOpt: string[];
+  storageOpt: Record<string, string>;
+  tmpfs: Record<string, string>;
+  utsMode: string;
+  usernsMode: string;
+  /** Bytes. */
+  shmSize: number;
+  sysctls: Record<string, string>;
+  runtime: string;
+  isolation: string;
+  maskedPaths: string[] | null;
+  readonlyPaths: string[] | null;
+  init: boolean | null;
+  resources: Resources;
+}
+
+/** Limits; 0 means none. Bytes, nanoseconds, microseconds and shares as Docker has them. */
+export interface Resources {
+  cpuShares: number;
+  memory: number;
+  nanoCpus: number;
+  cgroupParent: string;
+  blkioWeight: number;
+  blkioWeightDevice: Array<{ path: string; weight: number }>;
+  blkioDeviceReadBps: ThrottleDevice[];
+  blkioDeviceWriteBps: ThrottleDevice[];
+  blkioDeviceReadIOps: ThrottleDevice[];
+  blkioDeviceWriteIOps: ThrottleDevice[];
+  cpuPeriod: number;
+  cpuQuota: number;
+  cpuRealtimePeriod: number;
+  cpuRealtimeRuntime: number;
+  cpusetCpus: string;
+  cpusetMems: string;
+  devices: Array<{ pathOnHost: string; pathInContainer: string; cgroupPermissions: string }>;
+  deviceCgroupRules: string[];
+  deviceRequests: DeviceRequest[];
+  memoryReservation: number;
+  /** -1: unlimited swap. */
+  memorySwap: number;
+  /** -1 or null: the kernel's. */
+  memorySwappiness: number | null;
+  oomKillDisable: boolean | null;
+  /** 0 or -1 or null: none. */
+  pidsLimit: number | null;
+  ulimits: Array<{ name: string; soft: number; hard: number }>;
+}
+
+export interface ThrottleDevice {
+  path: string;
+  rate: number;
+}
+
+export interface DeviceRequest {
+  driver: string;
+  count: number;
+  deviceIDs: string[] | null;
+  capabilities: string[][] | null;
+  options: Record<string, string> | null;
+}
+
+export interface PortBinding {
+  hostIp: string;
+  /** A port, a range `8000-8010`, or empty for any. */
+  hostPort: string;
+}
+
+/** A `--mount`. */
+export interface MountRequest {
+  type: 'bind' | 'volume' | 'tmpfs' | 'image' | 'npipe' | 'cluster';
+  source: string;
+  target: string;
+  readOnly: boolean;
+  consistency: string;
+  bindOptions?: {
+    propagation: string;
+    nonRecursive: boolean;
+    createMountpoint: boolean;
+    readOnlyNonRecursive: boolean;
+    readOnlyForceRecursive: boolean;
+  };
+  volumeOptions?: {
+    noCopy: boolean;
+    labels: Record<string, string>;
+    subpath: string;
+    driverConfig?: { name: string; options: Record<string, string> };
+  };
+  tmpfsOptions?: { sizeBytes: number; mode: number; options: string[][] };
+  imageOptions?: { subpath: string };
+}
+
+/** Settings of one endpoint as asked for. */
+export interface EndpointSettings {
+  ipv4Address: string;
+  ipv6Address: string;
+  linkLocalIPs: string[];
+  links: string[];
+  aliases: string[];
+  macAddress: string;
+  driverOpts: Record<string, string>;
+  gwPriority: number;
+}
+
+/** The body of a create request. */
+export interface CreateContainer {
+  /** Without a slash; undefined: one is made up. */
+  name: string | undefined;
+  /** `os/arch[/variant]` or undefined. */
+  platform: string | undefined;
+  config: ContainerConfig;
+  hostConfig: HostConfig;
+  /** By network name or id. */
+  endpoints: Record<string, EndpointSettings>;
+}
+
+export type ContainerStatus =
+  | 'created'
+  | 'running'
+  | 'paused'
+  | 'restarting'
+  | 'removing'
+  | 'exited'
+  | 'dead';
+
+/** What changes while a container lives. Times are milliseconds since the epoch, 0 for never. */
+export interface ContainerState {
+  status: ContainerStatus;
+  pid: number;
+  monitorPid: number;
+  exitCode: number;
+  exitCodeKnown: boolean;
+  /** Why a start failed. */
+  error: string;
+  oomKilled: boolean;
+  startedAt: number;
+  finishedAt: number;
+  restartCount: number;
+  /** The user stopped it: restart policies leave it alone. */
+  manuallyStopped: boolean;
+}
+
+/** A mount as resolved at create time; what `inspect` shows under `Mounts`. */
+export interface MountPoint {
+  type: 'bind' | 'volume' | 'tmpfs' | 'image';
+  /** Volume name, empty for others. */
+  name: string;
+  /** Path on the host. */
+  source: string;
+  destination: string;
+  driver: string;
+  /** The `:z`, `:ro`… part of -v. */
+  mode: string;
+  readWrite: boolean;
+  propagation: string;
+  /** Made for this container: removed with `rm -v`/`--rm`. */
+  anonymous: boolean;
+  /** Copy the image's content into an empty volume at first start. */
+  copyUp: boolean;
+  /** Given as -v (true) or --mount. */
+  fromBind: boolean;
+  /** mount options of a tmpfs. */
+  options: string[];
+}
+
+/** An endpoint as stored. */
+export interface ContainerEndpoint {
+  networkId: string;
+  networkName: string;
+  endpointId: string;
+  settings: EndpointSettings;
+  interfaceName: string;
+  hostInterface: string;
+  macAddress: string;
+  /** With prefix length; empty while not connected. */
+  ipv4: string;
+  ipv6: string;
+  gateway: string;
+  ipv6Gateway: string;
+  defaultGateway: boolean;
+}
+
+/** A published port as it is now. */
+export interface PublishedPort {
+  protocol: 'tcp' | 'udp' | 'sctp';
+  containerPort: number;
+  hostIp: string;
+  hostPort: number;
+}
+
+/** One container: the row of the database, and the object that services hand around (never mutated outside). */
+export interface Container {
+  readonly id: string;
+  /** Without a slash. */
+  readonly name: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  /** `sha256:…` of the image's config. */
+  readonly imageId: string;
+  readonly platform: string;
+  /** Layer chain it was made from, bottom first. */
+  readonly layers: readonly string[];
+  readonly snapshotter: string;
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly mounts: readonly MountPoint[];
+  readonly endpoints: readonly ContainerEndpoint[];
+  readonly ports: readonly PublishedPort[];
+  readonly state: ContainerState;
+}

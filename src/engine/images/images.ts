@@ -1,0 +1,96 @@
+import type { ImageConfigFile } from '../../oci/image-config.ts';
+
+/**
+ * The image store. `ref` is a reference (`nginx`, `host:5000/a/b:tag`, `name@sha256:…`), an image id
+ * (`sha256:…`) or a unique prefix of its hex digits. Unknown: `not-found` with `No such image: REF`.
+ */
+export interface ImageService {
+  get(ref: string): Image;
+  /** Like get, undefined if unknown. */
+  find(ref: string): Image | undefined;
+  list(): Image[];
+  tag(ref: string, target: string): Promise<void>;
+  /**
+   * Untags, and deletes the image when it was the last name and nothing uses it. Throws `conflict` with Docker's
+   * words when a container uses it. Returns what was done in order.
+   */
+  remove(ref: string, options: { force: boolean; noPrune: boolean }): Promise<ImageRemoval[]>;
+  prune(matches: (image: Image) => boolean): Promise<{ removed: ImageRemoval[]; reclaimed: number }>;
+  /** Pulls from a registry; progress goes to `report`. Returns the image. */
+  pull(reference: string, options: PullOptions): Promise<Image>;
+  /** Reads a docker-archive or OCI-layout tar, plain, gzip or zstd. Returns names or ids, as Docker prints them. */
+  load(tar: ReadableStream<Uint8Array>, report: (event: ProgressEvent) => void): Promise<string[]>;
+  /** Writes a tar that is docker-archive and OCI layout in one. */
+  save(refs: readonly string[]): Promise<ReadableStream<Uint8Array>>;
+  /** Makes an image of one root file system tar. Returns its id. */
+  importTar(tar: ReadableStream<Uint8Array>, options: ImportOptions): Promise<string>;
+  /**
+   * Makes an image of a base's layers plus one more layer tar (or none) and a config without `rootfs`, for
+   * commit and builds.
+   */
+  createImage(request: CreateImage): Promise<Image>;
+  /** Sum of the sizes of all layers that any image uses, each once, in bytes. */
+  layersSize(): number;
+}
+
+export interface Image {
+  /** `sha256:…`, the digest of the config file. */
+  readonly id: string;
+  readonly config: ImageConfigFile;
+  /** Familiar references with tags, e.g. `nginx:latest`. */
+  readonly repoTags: readonly string[];
+  /** `name@sha256:…` of the manifests it was pulled as or pushed to. */
+  readonly repoDigests: readonly string[];
+  /** Sum of its layers' sizes in bytes. */
+  readonly size: number;
+  /** Milliseconds since the epoch; from the config. */
+  readonly createdAt: number;
+  /** Id of the image it was committed or built from here; empty otherwise. */
+  readonly parent: string;
+  /** Milliseconds since the epoch; when it got its last tag here; 0 never. */
+  readonly lastTagged: number;
+}
+
+export type ImageRemoval = { readonly untagged: string } | { readonly deleted: string };
+
+export interface PullOptions {
+  readonly platform?: string;
+  readonly auth?: RegistryAuth;
+  readonly report: (event: ProgressEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface RegistryAuth {
+  readonly username?: string;
+  readonly password?: string;
+  readonly identityToken?: string;
+  readonly registryToken?: string;
+  readonly serverAddress?: string;
+}
+
+/** One line of Docker's JSON progress, in our names; the API writes `id`, `status`, `progressDetail`, `stream`. */
+export interface ProgressEvent {
+  readonly id?: string;
+  readonly status?: string;
+  readonly current?: number;
+  readonly total?: number;
+  readonly stream?: string;
+}
+
+export interface ImportOptions {
+  /** `repo[:tag]` or empty. */
+  readonly reference: string;
+  readonly message: string;
+  /** Dockerfile instructions. */
+  readonly changes: readonly string[];
+  readonly platform?: string;
+}
+
+export interface CreateImage {
+  /** Image id or undefined for scratch. */
+  readonly base: string | undefined;
+  readonly layer: ReadableStream<Uint8Array> | undefined;
+  readonly config: Omit<ImageConfigFile, 'rootfs' | 'history'>;
+  readonly history: { readonly createdBy: string; readonly author: string; readonly comment: string };
+  readonly reference: string | undefined;
+}

@@ -1,0 +1,182 @@
+import { ptr } from 'bun:ffi';
+import { readFileSync } from 'node:fs';
+import { Errno, SyscallError } from './errno.ts';
+import { check, cstr, libc, syscall } from './ffi.ts';
+
+/** Mount flags, include/uapi/linux/mount.h. */
+export const MountFlag = {
+  RDONLY: 0x1,
+  NOSUID: 0x2,
+  NODEV: 0x4,
+  NOEXEC: 0x8,
+  REMOUNT: 0x20,
+  NOATIME: 0x400,
+  BIND: 0x1000,
+  REC: 0x4000,
+  PRIVATE: 0x40000,
+  SLAVE: 0x80000,
+  SHARED: 0x100000,
+  RELATIME: 0x200000,
+} as const;
+
+const FLAG_OPTIONS: Readonly<Record<string, number>> = {
+  ro: MountFlag.RDONLY,
+  nosuid: MountFlag.NOSUID,
+  nodev: MountFlag.NODEV,
+  noexec: MountFlag.NOEXEC,
+  noatime: MountFlag.NOATIME,
+  relatime: MountFlag.RELATIME,
+  remount: MountFlag.REMOUNT,
+  bind: MountFlag.BIND,
+  rbind: MountFlag.BIND | MountFlag.REC,
+  rw: 0,
+  defaults: 0,
+};
+
+/** mount(2) takes one page of options. */
+const PAGE = 4096;
+
+/**
+ * Mounts as mount(8) would with these options, without its loop devices and helpers. Options longer than a page
+ * (overlays with many layers) go through fsopen/fsconfig, which takes lower directories one by one (`lowerdir+`,
+ * kernel 6.5). Throws a SyscallError.
+ */
+export function mount(type: string, source: string, target: string, options: readonly string[]): void {
+  let flags = 0;
+  const data: string[] = [];
+  for (const option of options) {
+    const flag = FLAG_OPTIONS[option];
+    if (flag === undefined) data.push(option);
+    else flags |= flag;
+  }
+  const text = data.join(',');
+  if (Buffer.byteLength(text) >= PAGE) {
+    mountByFsconfig(type, source, target, flags, data);
+    return;
+  }
+  const result = libc.mount(
+    ptr(cstr(source)),
+    ptr(cstr(target)),
+    type ? ptr(cstr(type)) : null,
+    BigInt(flags),
+    text ? ptr(cstr(text)) : null,
+  );
+  check(result, `mount ${type || 'bind'} on`, target);
+}
+
+const FSCONFIG = { SET_FLAG: 0, SET_STRING: 1, CMD_CREATE: 6 } as const;
+const MOUNT_ATTR: ReadonlyArray<readonly [number, number]> = [
+  [MountFlag.RDONLY, 0x1],
+  [MountFlag.NOSUID, 0x2],
+  [MountFlag.NODEV, 0x4],
+  [MountFlag.NOEXEC, 0x8],
+];
+
+function mountByFsconfig(
+  type: string,
+  source: string,
+  target: string,
+  flags: number,
+  data: readonly string[],
+): void {
+  const fs = syscall('fsopen', type, cstr(type), 1 /* FSOPEN_CLOEXEC */);
+  let mounted = -1;
+  try {
+    const set = (key: string, value: string): void => {
+      syscall('fsconfig', `${key}=${value}`, fs, FSCONFIG.SET_STRING, cstr(key), cstr(value), 0);
+    };
+    if (source) set('source', source);
+    for (const option of data) {
+      const equals = option.indexOf('=');
+      if (equals < 0) {
+        syscall('fsconfig', option, fs, FSCONFIG.SET_FLAG, cstr(option), null, 0);
+        continue;
+      }
+      const key = option.slice(0, equals);
+      const value = option.slice(equals + 1);
+      if (key === 'lowerdir') for (const lower of value.split(':')) set('lowerdir+', lower);
+      else set(key, value);
+    }
+    syscall('fsconfig', 'create', fs, FSCONFIG.CMD_CREATE, null, null, 0);
+    let attributes = 0;
+    for (const [flag, attribute] of MOUNT_ATTR) if (flags & flag) attributes |= attribute;
+    mounted = syscall('fsmount', target, fs, 1 /* FSMOUNT_CLOEXEC */, attributes);
+    const AT_FDCWD = -100;
+    syscall('move_mount', target, mounted, cstr(''), AT_FDCWD, cstr(target), 4 /* MOVE_MOUNT_F_EMPTY_PATH */);
+  } finally {
+    if (mounted >= 0) libc.close(mounted);
+    libc.close(fs);
+  }
+}
+
+/** Binds `source` (with everything mounted below it) on `target`. */
+export function bindMount(source: string, target: string): void {
+  mount('', source, target, ['rbind']);
+}
+
+/** Makes the mounts below `target` private or slaves of where they came from. */
+export function setPropagation(
+  target: string,
+  propagation: 'private' | 'slave' | 'shared',
+  recursive: boolean,
+): void {
+  const kind = { private: MountFlag.PRIVATE, slave: MountFlag.SLAVE, shared: MountFlag.SHARED }[propagation];
+  const flags = kind | (recursive ? MountFlag.REC : 0);
+  check(libc.mount(null, ptr(cstr(target)), null, BigInt(flags), null), `make ${propagation}`, target);
+}
+
+/**
+ * Takes the topmost mount at `target` away; lazily when it is busy, so that it vanishes with its last user.
+ * Nothing mounted there (or no such path) is fine.
+ */
+export function unmount(target: string): void {
+  const UMOUNT_NOFOLLOW = 8;
+  const MNT_DETACH = 2;
+  try {
+    check(libc.umount2(ptr(cstr(target)), UMOUNT_NOFOLLOW), 'umount', target);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    if (error.errno === Errno.EINVAL || error.errno === Errno.ENOENT) return;
+    if (error.errno !== Errno.EBUSY) throw error;
+    check(libc.umount2(ptr(cstr(target)), UMOUNT_NOFOLLOW | MNT_DETACH), 'umount', target);
+  }
+}
+
+/** One line of /proc/self/mountinfo (proc(5)). */
+export interface MountInfo {
+  readonly id: number;
+  readonly root: string;
+  readonly target: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: string;
+  readonly superOptions: string;
+}
+
+/** The mounts of this process's namespace (or of `pid`'s). */
+export function listMounts(pid: number | 'self' = 'self'): MountInfo[] {
+  const unescape = (text: string): string =>
+    text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+  const result: MountInfo[] = [];
+  for (const line of readFileSync(`/proc/${pid}/mountinfo`, 'utf8').split('\n')) {
+    const [left, right] = line.split(' - ');
+    if (left === undefined || right === undefined) continue;
+    const fields = left.split(' ');
+    const [type = '', source = '', superOptions = ''] = right.split(' ');
+    result.push({
+      id: Number(fields[0]),
+      root: unescape(fields[3] ?? ''),
+      target: unescape(fields[4] ?? ''),
+      options: fields[5] ?? '',
+      type,
+      source: unescape(source),
+      superOptions,
+    });
+  }
+  return result;
+}
+
+/** True when something is mounted exactly at `target`. */
+export function isMountPoint(target: string): boolean {
+  return listMounts().some((entry) => entry.target === target);
+}

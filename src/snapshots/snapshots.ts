@@ -1,0 +1,79 @@
+/**
+ * Snapshots turn layers into file systems.
+ *
+ * - A *layer* is the immutable tree of one layer's tar, kept under its *diff id* (the digest of the uncompressed
+ *   tar). It is stored once, whatever images or parents use it.
+ * - A *snapshot* is a writable (or read-only) view over a chain of layers, kept under a caller's key: a
+ *   container's id, a build step's id. Only its own changes are stored.
+ *
+ * Snapshots return mounts and perform none; who mounts is the caller's business.
+ *
+ * Example: `await s.applyLayer(diffId, tar)` for each layer of an image, bottom first. Then
+ * `await s.prepare('c1', diffIds)`, and `s.mounts('c1')` says how to mount it. After the container has run,
+ * `s.changes('c1')` lists what differs, `s.diff('c1')` is those changes as a layer tar, and
+ * `await s.remove('c1')` forgets them.
+ *
+ * Every method is crash-safe: a layer or snapshot is there as a whole or not at all.
+ */
+export interface Snapshotter {
+  /** `overlay`, `erofs`: shown by `info` as the storage driver. */
+  readonly name: string;
+
+  /**
+   * Stores a layer from its uncompressed tar and checks its digest. With no `diffId`, computes it. Already there:
+   * nothing is read. Throws `corrupt` (digest, format, path that leaves the layer), `exhausted` (disk).
+   */
+  applyLayer(diffId: string | undefined, tar: ReadableStream<Uint8Array>): Promise<LayerInfo>;
+  hasLayer(diffId: string): boolean;
+  layer(diffId: string): LayerInfo | undefined;
+  listLayers(): LayerInfo[];
+  /** Removes a layer. The caller knows that no snapshot or image uses it. */
+  removeLayer(diffId: string): Promise<void>;
+  /** The layer's uncompressed tar again, byte for byte: its digest is the diff id. */
+  layerTar(diffId: string): ReadableStream<Uint8Array>;
+
+  /** Makes a writable snapshot over `layers` (bottom first). Throws `conflict` when the key is there. */
+  prepare(key: string, layers: readonly string[]): Promise<void>;
+  /** How to mount the snapshot. */
+  mounts(key: string): MountSpec[];
+  /** How to mount the layers read-only, without a snapshot. */
+  viewMounts(layers: readonly string[]): MountSpec[];
+  has(key: string): boolean;
+  listSnapshots(): string[];
+  remove(key: string): Promise<void>;
+
+  /** What the snapshot changed against its layers, sorted by path, as `docker diff` reports it. */
+  changes(key: string): Promise<Change[]>;
+  /** The snapshot's changes as a layer tar with OCI whiteouts (`.wh.NAME`, `.wh..wh..opq`). */
+  diff(key: string): ReadableStream<Uint8Array>;
+  /** What the snapshot itself takes. */
+  usage(key: string): Promise<Usage>;
+  /** Removes half-made layers and snapshots, at start-up. */
+  sweep(): Promise<void>;
+}
+
+export interface LayerInfo {
+  readonly diffId: string;
+  /** Sum of the sizes of the layer's files in bytes, as `docker images` counts. */
+  readonly size: number;
+}
+
+export interface Usage {
+  readonly bytes: number;
+  readonly inodes: number;
+}
+
+/** `A`dded, `C`hanged or `D`eleted, with the absolute path inside the root. */
+export interface Change {
+  readonly kind: 'A' | 'C' | 'D';
+  readonly path: string;
+}
+
+/** Arguments of one mount. `options` are strings as for mount(8); kernel/mount.ts makes flags of them. */
+export interface MountSpec {
+  readonly type: string;
+  readonly source: string;
+  /** Relative to the root that is being assembled; empty for the root itself. */
+  readonly target: string;
+  readonly options: readonly string[];
+}
