@@ -1,0 +1,25 @@
+/** Body of every answer with a status of 400 and above. */
+export interface ErrorResponse {
+  message: string;
+}
+
+/** One line of a progress stream (pull, push, load, import, build). */
+export interface ProgressMessage {
+  id?: string;
+  status?: string;
+  /** Text as it is, without a line break added. */
+  stream?: string;
+  /** The bar as drawn by the daemon, for clients that do not draw their own. */
+  progress?: string;
+  progressDetail?: ProgressDetail;
+  /** Set when the operation failed after the answer had begun; the stream ends here. */
+  error?: string;
+  errorDetail?: { code?: number; message: string };
+  /** Machine-readable extras: digest of a push, id of a build. */
+  aux?: unknown;
+}
+
+export interface ProgressDetail {
+  current?: number;
+  total?: number;
+}

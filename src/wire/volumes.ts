@@ -1,0 +1,32 @@
+export interface Volume {
+  CreatedAt?: string;
+  Driver: string;
+  Labels: Record<string, string> | null;
+  Mountpoint: string;
+  Name: string;
+  Options: Record<string, string> | null;
+  Scope: string;
+  Status?: Record<string, unknown>;
+  /** Only in `/system/df`. */
+  UsageData?: { Size: number; RefCount: number };
+}
+
+/** Answer of `GET /volumes`. */
+export interface VolumeListResponse {
+  Volumes: Volume[];
+  Warnings: string[] | null;
+}
+
+/** Body of `POST /volumes/create`. */
+export interface VolumeCreateBody {
+  Name?: string;
+  Driver?: string;
+  DriverOpts?: Record<string, string> | null;
+  Labels?: Record<string, string> | null;
+  ClusterVolumeSpec?: unknown;
+}
+
+export interface VolumesPruneResponse {
+  VolumesDeleted: string[] | null;
+  SpaceReclaimed: number;
+}
