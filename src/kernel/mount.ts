@@ -155,7 +155,7 @@ export interface MountInfo {
 
 /** The mounts of this process's namespace (or of `pid`'s). */
 export function listMounts(pid: number | 'self' = 'self'): MountInfo[] {
-  const unescape = (text: string): string =>
+  const decode = (text: string): string =>
     text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
   const result: MountInfo[] = [];
   for (const line of readFileSync(`/proc/${pid}/mountinfo`, 'utf8').split('\n')) {
@@ -165,11 +165,11 @@ export function listMounts(pid: number | 'self' = 'self'): MountInfo[] {
     const [type = '', source = '', superOptions = ''] = right.split(' ');
     result.push({
       id: Number(fields[0]),
-      root: unescape(fields[3] ?? ''),
-      target: unescape(fields[4] ?? ''),
+      root: decode(fields[3] ?? ''),
+      target: decode(fields[4] ?? ''),
       options: fields[5] ?? '',
       type,
-      source: unescape(source),
+      source: decode(source),
       superOptions,
     });
   }

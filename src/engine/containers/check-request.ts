@@ -1,0 +1,149 @@
+import { cpus } from 'node:os';
+import { TareError } from '../../base/errors.ts';
+import type { ContainerConfig, HostConfig, Resources } from './model.ts';
+import { networkMode, parseMode } from './modes.ts';
+import { publicationsOf } from './port-requests.ts';
+import { checkRestartPolicy } from './restart-policy.ts';
+
+function invalid(message: string): TareError {
+  return new TareError('invalid', message);
+}
+
+/** Log drivers this build has. */
+const LOG_DRIVERS = ['', 'json-file', 'local', 'none'];
+const RUNTIMES = ['', 'crun', 'runc', 'io.containerd.runc.v2'];
+
+/**
+ * Refuses requests that contradict themselves or ask for what does not exist, before anything is made, in
+ * dockerd's words.
+ */
+export function checkRequest(config: ContainerConfig, host: HostConfig): void {
+  if (config.workingDir !== '' && !config.workingDir.startsWith('/')) {
+    throw invalid(`the working directory '${config.workingDir}' is invalid, it needs to be an absolute path`);
+  }
+  if (config.stopTimeout !== undefined && config.stopTimeout < -1) {
+    throw invalid(`invalid stop timeout: ${config.stopTimeout}`);
+  }
+  for (const entry of config.env) {
+    if (entry === '' || entry.startsWith('=')) throw invalid(`invalid environment variable: ${entry}`);
+  }
+  for (const [what, text] of [
+    ['hostname', config.hostname],
+    ['domainname', config.domainname],
+  ] as const) {
+    // The kernel's limit (uts namespace, 64 bytes) and what resolvers accept.
+    if (text.length > 63 && what === 'hostname') throw invalid(`invalid hostname: ${text}: longer than 63`);
+    if (/[\s/\0]/.test(text)) throw invalid(`invalid ${what} format: ${text}`);
+  }
+  checkRestartPolicy(host.restartPolicy, host.autoRemove);
+  checkNetworking(config, host);
+  checkNamespaces(host);
+  checkResources(host.resources);
+  if (host.shmSize < 0) throw invalid('SHM size can not be less than 0');
+  if (!LOG_DRIVERS.includes(host.logConfig.type)) {
+    throw invalid(`logger: no log driver named '${host.logConfig.type}' is registered`);
+  }
+  if (!RUNTIMES.includes(host.runtime)) throw invalid(`unknown or invalid runtime name: ${host.runtime}`);
+  for (const entry of host.extraHosts) {
+    const separator = entry.search(/[:=]/);
+    if (separator <= 0) throw invalid(`bad format for add-host: "${entry}"`);
+  }
+  publicationsOf(config, host);
+}
+
+function checkNetworking(config: ContainerConfig, host: HostConfig): void {
+  const mode = networkMode(host.networkMode);
+  const conflict = (what: string): TareError => invalid(`conflicting options: ${what} and the network mode`);
+  if (mode.kind === 'container') {
+    if (config.hostname !== '') throw conflict('hostname');
+    if (host.links.length > 0) {
+      throw invalid(
+        "conflicting options: container type network can't be used with links. This would result in undefined behavior",
+      );
+    }
+    if (host.dns.length > 0) throw conflict('dns');
+    if (host.extraHosts.length > 0) throw conflict('custom host-to-IP mapping');
+    if (config.macAddress) throw invalid('conflicting options: mac-address and the network mode');
+    if (Object.keys(host.portBindings).length > 0 || host.publishAllPorts) {
+      throw invalid('conflicting options: port publishing and the container type network mode');
+    }
+    if (Object.keys(config.exposedPorts).length > 0) {
+      throw invalid('conflicting options: port exposing and the container type network mode');
+    }
+  }
+}
+
+function checkNamespaces(host: HostConfig): void {
+  const pid = parseMode(host.pidMode, 'PID');
+  if (pid.kind === 'word' && !['', 'host', 'private'].includes(pid.word)) {
+    throw invalid(`invalid PID mode: ${host.pidMode}`);
+  }
+  const ipc = parseMode(host.ipcMode, 'IPC');
+  if (ipc.kind === 'word' && !['', 'none', 'private', 'shareable', 'host'].includes(ipc.word)) {
+    throw invalid(`invalid IPC mode: ${host.ipcMode}`);
+  }
+  if (!['', 'host'].includes(host.utsMode)) throw invalid(`invalid UTS mode: ${host.utsMode}`);
+  if (!['', 'host'].includes(host.usernsMode)) throw invalid(`invalid userns mode: ${host.usernsMode}`);
+  if (!['', 'host', 'private'].includes(host.cgroupnsMode)) {
+    throw invalid(`invalid cgroup namespace mode: ${host.cgroupnsMode}`);
+  }
+}
+
+const MINIMUM_MEMORY = 6 * 1024 * 1024;
+
+function checkResources(resources: Resources): void {
+  const { memory, memorySwap, memoryReservation, memorySwappiness, nanoCpus, cpuPeriod, cpuQuota } =
+    resources;
+  if (memory !== 0 && memory < MINIMUM_MEMORY) throw invalid('Minimum memory limit allowed is 6MB');
+  if (memory > 0 && memorySwap > 0 && memorySwap < memory) {
+    throw invalid('Minimum memoryswap limit should be larger than memory limit, see usage');
+  }
+  if (memory === 0 && memorySwap > 0) {
+    throw invalid('You should always set the Memory limit when using Memoryswap limit, see usage');
+  }
+  if (memorySwappiness !== null && (memorySwappiness < -1 || memorySwappiness > 100)) {
+    throw invalid(`Invalid value: ${memorySwappiness}, valid memory swappiness range is 0-100`);
+  }
+  if (memoryReservation > 0 && memoryReservation < MINIMUM_MEMORY) {
+    throw invalid('Minimum memory reservation allowed is 6MB');
+  }
+  if (memory > 0 && memoryReservation > 0 && memory < memoryReservation) {
+    throw invalid('Minimum memory limit can not be less than memory reservation limit, see usage');
+  }
+  const count = cpus().length;
+  if (nanoCpus !== 0) {
+    if (cpuPeriod > 0) throw invalid('Conflicting options: Nano CPUs and CPU Period cannot both be set.');
+    if (cpuQuota > 0) throw invalid('Conflicting options: Nano CPUs and CPU Quota cannot both be set.');
+    if (nanoCpus < 1e7 || nanoCpus > count * 1e9) {
+      throw invalid(`Range of CPUs is from 0.01 to ${count}.00, as there are only ${count} CPUs available`);
+    }
+  }
+  if (cpuPeriod !== 0 && (cpuPeriod < 1000 || cpuPeriod > 1_000_000)) {
+    throw invalid('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
+  }
+  if (cpuQuota > 0 && cpuQuota < 1000) throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)');
+  if (resources.blkioWeight !== 0 && (resources.blkioWeight < 10 || resources.blkioWeight > 1000)) {
+    throw invalid('Range of blkio weight is from 10 to 1000');
+  }
+  checkCpuList(resources.cpusetCpus, count);
+  for (const { name, soft, hard } of resources.ulimits) {
+    if (hard !== -1 && soft > hard) {
+      throw invalid(`ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`);
+    }
+    if (!/^[a-z]+$/.test(name)) throw invalid(`invalid ulimit type: ${name}`);
+  }
+}
+
+function checkCpuList(list: string, count: number): void {
+  if (list === '') return;
+  for (const part of list.split(',')) {
+    const match = /^(\d+)(?:-(\d+))?$/.exec(part.trim());
+    if (!match) throw invalid(`Invalid value ${list} for cpuset cpus`);
+    const last = Number(match[2] ?? match[1]);
+    if (last >= count) {
+      throw invalid(
+        `Requested CPUs are not available - requested ${list}, available: ${count > 1 ? `0-${count - 1}` : '0'}`,
+      );
+    }
+  }
+}

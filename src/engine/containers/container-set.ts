@@ -1,0 +1,131 @@
+import { TareError } from '../../base/errors.ts';
+import type { ContainerRow } from '../../store/tables/containers.ts';
+import type { Container, ContainerState } from './model.ts';
+
+/** Where the rows are kept; store's ContainerTable, or a fake. */
+export interface ContainerRows {
+  insert(row: ContainerRow): void;
+  update(row: ContainerRow): void;
+  delete(id: string): void;
+  all(): ContainerRow[];
+}
+
+/**
+ * All containers, in memory and, before any caller sees a change, in the database. Container objects are
+ * immutable: a change makes a new one.
+ */
+export class ContainerSet {
+  readonly #rows: ContainerRows;
+  readonly #byId = new Map<string, Container>();
+  readonly #idByName = new Map<string, string>();
+  /** Names of containers that are being created, so that two creates cannot race for one. */
+  readonly #reserved = new Map<string, string>();
+
+  constructor(rows: ContainerRows) {
+    this.#rows = rows;
+    for (const row of rows.all()) this.#index(JSON.parse(row.document) as Container);
+  }
+
+  #index(container: Container): void {
+    this.#byId.set(container.id, container);
+    this.#idByName.set(container.name, container.id);
+  }
+
+  /** Holds `name` for `id` until it is added or released. Throws `conflict` in Docker's words. */
+  reserveName(name: string, id: string): void {
+    const owner = this.#idByName.get(name) ?? this.#reserved.get(name);
+    if (owner !== undefined) {
+      throw new TareError(
+        'conflict',
+        `Conflict. The container name "/${name}" is already in use by container "${owner}". You have to remove (or rename) that container to be able to reuse that name.`,
+      );
+    }
+    this.#reserved.set(name, id);
+  }
+
+  releaseName(name: string): void {
+    this.#reserved.delete(name);
+  }
+
+  hasName(name: string): boolean {
+    return this.#idByName.has(name) || this.#reserved.has(name);
+  }
+
+  /** Adds a new container, whose name was reserved. */
+  add(container: Container): void {
+    this.#rows.insert(rowOf(container));
+    this.#reserved.delete(container.name);
+    this.#index(container);
+  }
+
+  /** Replaces fields of a container. Returns the new object. Throws `not-found` when it was removed meanwhile. */
+  update(id: string, change: Partial<Omit<Container, 'id'>>): Container {
+    const before = this.#byId.get(id);
+    if (!before) throw noSuchContainer(id);
+    const after: Container = { ...before, ...change };
+    this.#rows.update(rowOf(after));
+    if (before.name !== after.name) this.#idByName.delete(before.name);
+    this.#reserved.delete(after.name);
+    this.#index(after);
+    return after;
+  }
+
+  updateState(id: string, change: Partial<ContainerState>): Container {
+    const before = this.#byId.get(id);
+    if (!before) throw noSuchContainer(id);
+    return this.update(id, { state: { ...before.state, ...change } });
+  }
+
+  remove(id: string): void {
+    const container = this.#byId.get(id);
+    if (!container) return;
+    this.#rows.delete(id);
+    this.#byId.delete(id);
+    this.#idByName.delete(container.name);
+  }
+
+  byId(id: string): Container | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Finds by full id, name (with or without slash) or unique id prefix, in this order, as dockerd does. */
+  find(ref: string): Container | undefined {
+    const exact = this.#byId.get(ref);
+    if (exact) return exact;
+    const named = this.#idByName.get(ref.startsWith('/') ? ref.slice(1) : ref);
+    if (named !== undefined) return this.#byId.get(named);
+    if (!/^[0-9a-f]{1,64}$/.test(ref)) return undefined;
+    let found: Container | undefined;
+    for (const [id, container] of this.#byId) {
+      if (!id.startsWith(ref)) continue;
+      if (found) throw new TareError('invalid', `multiple IDs found with provided prefix: ${ref}`);
+      found = container;
+    }
+    return found;
+  }
+
+  /** Like find, throws `not-found`. */
+  get(ref: string): Container {
+    const container = this.find(ref);
+    if (!container) throw noSuchContainer(ref);
+    return container;
+  }
+
+  /** Newest first. */
+  list(): Container[] {
+    return [...this.#byId.values()].sort((a, b) => b.createdAt - a.createdAt);
+  }
+}
+
+function noSuchContainer(ref: string): TareError {
+  return new TareError('not-found', `No such container: ${ref.replace(/^\//, '')}`);
+}
+
+function rowOf(container: Container): ContainerRow {
+  return {
+    id: container.id,
+    name: container.name,
+    createdAt: container.createdAt,
+    document: JSON.stringify(container),
+  };
+}

@@ -1,0 +1,164 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { UndoStack } from '../../base/dispose.ts';
+import { TareError } from '../../base/errors.ts';
+import { newId, shortId } from '../../base/ids.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Snapshotter } from '../../snapshots/snapshots.ts';
+import type { EventBus } from '../events/events.ts';
+import type { Image, ImageService } from '../images/images.ts';
+import type { NetworkService } from '../networks/networks.ts';
+import type { VolumeService } from '../volumes/volumes.ts';
+import { checkRequest } from './check-request.ts';
+import { containerEvent } from './container-event.ts';
+import type { ContainerSet } from './container-set.ts';
+import { INITIAL_STATE } from './lifecycle.ts';
+import { mergeConfig } from './merge-config.ts';
+import type { Container, ContainerConfig, CreateContainer, HostConfig } from './model.ts';
+import { networkMode } from './modes.ts';
+import { resolveMounts } from './mounts.ts';
+import { checkName, randomName } from './names.ts';
+import type { ContainerPaths } from './paths.ts';
+import type { VolumeFiller } from './volume-filler.ts';
+
+/** What creating a container takes. */
+export interface CreatorParts {
+  readonly set: ContainerSet;
+  readonly images: Pick<ImageService, 'get'>;
+  readonly networks: Pick<NetworkService, 'get'>;
+  readonly volumes: VolumeService;
+  readonly snapshotter: Snapshotter;
+  readonly paths: ContainerPaths;
+  readonly filler: VolumeFiller;
+  readonly events: EventBus;
+  readonly log: Logger;
+}
+
+/** Makes containers: checks the request, merges the image, reserves the name, prepares the snapshot. */
+export class ContainerCreator {
+  readonly #parts: CreatorParts;
+
+  constructor(parts: CreatorParts) {
+    this.#parts = parts;
+  }
+
+  /** All or nothing; the row is the last thing that appears. */
+  async create(request: CreateContainer): Promise<{ id: string; warnings: string[] }> {
+    const { set, images, snapshotter, paths, volumes, events, log } = this.#parts;
+    const id = newId();
+    const name = request.name ? checkName(request.name) : randomName((candidate) => set.hasName(candidate));
+    const image = images.get(request.config.image);
+    const config = this.#mergedConfig(id, request, image);
+    const hostConfig = withDefaults(request.hostConfig);
+    checkRequest(config, hostConfig);
+    const endpoints = this.#endpoints(request, hostConfig);
+    const undo = new UndoStack();
+    set.reserveName(name, id);
+    undo.push(() => set.releaseName(name));
+    try {
+      const layers = image.config.rootfs.diff_ids;
+      const { mounts, created } = await resolveMounts(config, hostConfig, {
+        volumes,
+        container: (ref) => set.get(ref),
+      });
+      for (const volume of created) undo.push(() => volumes.remove(volume, true));
+      undo.push(() => snapshotter.remove(id));
+      await snapshotter.prepare(id, layers);
+      undo.push(() => rm(paths.directory(id), { recursive: true, force: true }));
+      await mkdir(paths.directory(id), { recursive: true, mode: 0o710 });
+      await this.#parts.filler.fill(id, mounts);
+      const container: Container = {
+        id,
+        name,
+        createdAt: Date.now(),
+        imageId: image.id,
+        platform: image.config.os,
+        layers,
+        snapshotter: snapshotter.name,
+        config,
+        hostConfig,
+        mounts,
+        endpoints,
+        ports: [],
+        state: INITIAL_STATE,
+      };
+      set.add(container);
+      undo.commit();
+      events.emit(containerEvent(container, 'create'));
+      return { id, warnings: [] };
+    } catch (error) {
+      await undo.unwind((failure) => log.warn('undo of a failed create', { id, error: failure }));
+      throw error;
+    }
+  }
+
+  #mergedConfig(id: string, request: CreateContainer, image: Image): ContainerConfig {
+    const config = mergeConfig(request.config, image.config.config ?? {});
+    if (!config.entrypoint?.length && !config.cmd?.length) {
+      throw new TareError('invalid', 'no command specified');
+    }
+    const mode = networkMode(request.hostConfig.networkMode);
+    // A container in another's network shares its names too; checkRequest refuses an own host name there.
+    if (config.hostname === '' && mode.kind === 'word') config.hostname = shortId(id);
+    return config;
+  }
+
+  /** The endpoints as asked for; addresses come at the start. The first is the one of the network mode. */
+  #endpoints(request: CreateContainer, host: HostConfig): Container['endpoints'] {
+    const mode = networkMode(host.networkMode);
+    if (mode.kind === 'container') {
+      this.#parts.set.get(mode.ref);
+      return [];
+    }
+    const primary = mode.word;
+    const wanted = new Map(Object.entries(request.endpoints));
+    const primaryNetwork = this.#parts.networks.get(primary);
+    const settings = wanted.get(primary) ?? wanted.get(primaryNetwork.id) ?? wanted.get(primaryNetwork.name);
+    const names = new Map([[primaryNetwork.name, settings]]);
+    for (const [ref, other] of wanted) {
+      const network = this.#parts.networks.get(ref);
+      if (!names.has(network.name)) names.set(network.name, other);
+    }
+    return [...names].map(([name, own]) => {
+      const network = this.#parts.networks.get(name);
+      return {
+        networkId: network.id,
+        networkName: network.name,
+        endpointId: '',
+        settings: own ?? {
+          ipv4Address: '',
+          ipv6Address: '',
+          linkLocalIPs: [],
+          links: [],
+          aliases: [],
+          macAddress: request.config.macAddress ?? '',
+          driverOpts: {},
+          gwPriority: 0,
+        },
+        interfaceName: '',
+        hostInterface: '',
+        macAddress: '',
+        ipv4: '',
+        ipv6: '',
+        gateway: '',
+        ipv6Gateway: '',
+        defaultGateway: false,
+      };
+    });
+  }
+}
+
+/** Docker's defaults that `inspect` shows. */
+function withDefaults(host: HostConfig): HostConfig {
+  const { memory, memorySwap } = host.resources;
+  return {
+    ...host,
+    networkMode: host.networkMode === '' || host.networkMode === 'default' ? 'bridge' : host.networkMode,
+    shmSize: host.shmSize || 64 * 1024 * 1024,
+    ipcMode: host.ipcMode || 'private',
+    runtime: host.runtime || 'crun',
+    restartPolicy: { ...host.restartPolicy, name: host.restartPolicy.name || 'no' },
+    logConfig: { ...host.logConfig, type: host.logConfig.type || 'json-file' },
+    // With a memory limit alone, Docker allows as much swap again.
+    resources: { ...host.resources, memorySwap: memory > 0 && memorySwap === 0 ? memory * 2 : memorySwap },
+  };
+}

@@ -1,0 +1,54 @@
+import type { ImageRunConfig } from '../../oci/image-config.ts';
+import type { ContainerConfig } from './model.ts';
+
+/** Overlays `KEY=value` lists: a later entry replaces an earlier one of its key; `KEY` alone removes it. */
+export function mergeEnv(base: readonly string[], over: readonly string[]): string[] {
+  const byKey = new Map<string, string>();
+  for (const entry of base) byKey.set(entry.split('=', 1)[0] ?? '', entry);
+  for (const entry of over) {
+    const key = entry.split('=', 1)[0] ?? '';
+    if (entry.includes('=')) byKey.set(key, entry);
+    else byKey.delete(key);
+  }
+  return [...byKey.values()];
+}
+
+/**
+ * Fills what the user left open from the image, as dockerd merges: an own entrypoint drops the image's command;
+ * an entrypoint of one empty string drops the image's entrypoint.
+ */
+export function mergeConfig(user: ContainerConfig, image: ImageRunConfig): ContainerConfig {
+  const merged: ContainerConfig = {
+    ...user,
+    user: user.user || image.User || '',
+    workingDir: user.workingDir || image.WorkingDir || '',
+    env: mergeEnv(image.Env ?? [], user.env),
+    labels: { ...image.Labels, ...user.labels },
+    exposedPorts: { ...image.ExposedPorts, ...user.exposedPorts },
+    volumes: { ...image.Volumes, ...user.volumes },
+  };
+  if (!user.entrypoint?.length) {
+    if (!user.cmd?.length) merged.cmd = image.Cmd ? [...image.Cmd] : user.cmd;
+    if (user.entrypoint === null) merged.entrypoint = image.Entrypoint ? [...image.Entrypoint] : null;
+  } else if (user.entrypoint.length === 1 && user.entrypoint[0] === '') {
+    merged.entrypoint = null;
+  }
+  const stopSignal = user.stopSignal || image.StopSignal;
+  if (stopSignal) merged.stopSignal = stopSignal;
+  if (!user.shell && image.Shell) merged.shell = [...image.Shell];
+  if (image.OnBuild?.length && !user.onBuild) merged.onBuild = [...image.OnBuild];
+  const own = user.healthcheck;
+  const inherited = image.Healthcheck;
+  if (inherited && !own) merged.healthcheck = inherited;
+  else if (inherited && own) {
+    merged.healthcheck = {
+      Test: own.Test?.length ? own.Test : (inherited.Test ?? []),
+      Interval: own.Interval || inherited.Interval || 0,
+      Timeout: own.Timeout || inherited.Timeout || 0,
+      StartPeriod: own.StartPeriod || inherited.StartPeriod || 0,
+      StartInterval: own.StartInterval || inherited.StartInterval || 0,
+      Retries: own.Retries || inherited.Retries || 0,
+    };
+  }
+  return merged;
+}

@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+
+/** Where a container's files are. The data root survives a reboot, the exec root need not. */
+export class ContainerPaths {
+  readonly #dataRoot: string;
+  readonly #execRoot: string;
+
+  constructor(dataRoot: string, execRoot: string) {
+    this.#dataRoot = join(dataRoot, 'containers');
+    this.#execRoot = join(execRoot, 'c');
+  }
+
+  /** Parent of all containers' directories. */
+  get root(): string {
+    return this.#dataRoot;
+  }
+
+  /** Parent of all bundles. */
+  get bundles(): string {
+    return this.#execRoot;
+  }
+
+  directory(id: string): string {
+    return join(this.#dataRoot, id);
+  }
+
+  hostname(id: string): string {
+    return join(this.#dataRoot, id, 'hostname');
+  }
+
+  hosts(id: string): string {
+    return join(this.#dataRoot, id, 'hosts');
+  }
+
+  resolvConf(id: string): string {
+    return join(this.#dataRoot, id, 'resolv.conf');
+  }
+
+  /** The output, in CRI format (docs/adr). */
+  log(id: string): string {
+    return join(this.#dataRoot, id, 'container.log');
+  }
+
+  bundle(id: string): string {
+    return join(this.#execRoot, id);
+  }
+
+  /** Where the root file system is mounted. */
+  rootfs(id: string): string {
+    return join(this.#execRoot, id, 'r');
+  }
+}
