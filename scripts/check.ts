@@ -1,0 +1,177 @@
+/**
+ * Runs the project's checks: `./check` all of them, `./check PART...` some.
+ * The last line is `N passed, N failed[, N skipped]` with the true totals; the exit code tells if any failed.
+ */
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Glob } from 'bun';
+import { machineState, settledLeftovers } from '../test/support/machine.ts';
+import { runTests, type TestRun, type Totals } from './run-tests.ts';
+
+const ROOT = resolve(import.meta.dir, '..');
+
+interface Part {
+  readonly name: string;
+  readonly what: string;
+  /** A program whose exit code is one result. */
+  readonly command?: readonly string[];
+  /** Globs of test files, and files left out of them. */
+  readonly files?: readonly string[];
+  readonly except?: RegExp;
+  /** Needs root and may change the machine: each file runs alone, and the machine is compared afterwards. */
+  readonly machine?: boolean;
+  /** Milliseconds for one test. */
+  readonly timeout?: number;
+}
+
+const PARTS: readonly Part[] = [
+  { name: 'types', what: 'type check', command: ['node_modules/.bin/tsc', '--noEmit'] },
+  { name: 'lint', what: 'lint and format', command: ['node_modules/.bin/biome', 'ci', '.'] },
+  { name: 'architecture', what: 'import rules', files: ['test/architecture/**/*.test.ts'] },
+  {
+    name: 'unit',
+    what: 'unit tests',
+    files: ['src/**/*.test.ts', 'test/support/**/*.test.ts', 'scripts/**/*.test.ts', 'bench/**/*.test.ts'],
+    except: /\.root\.test\.ts$/,
+    timeout: 30_000,
+  },
+  {
+    name: 'golden',
+    what: 'golden folders',
+    files: ['test/golden/**/*.test.ts'],
+    except: /\.root\.test\.ts$/,
+  },
+  {
+    name: 'root',
+    what: 'tests that need root',
+    files: [
+      'src/**/*.root.test.ts',
+      'test/support/**/*.root.test.ts',
+      'test/golden/**/*.root.test.ts',
+      'scripts/**/*.root.test.ts',
+    ],
+    machine: true,
+    timeout: 120_000,
+  },
+  {
+    name: 'e2e',
+    what: 'end-to-end tests',
+    files: ['test/e2e/**/*.e2e.test.ts'],
+    machine: true,
+    timeout: 300_000,
+  },
+];
+
+const { values: flags, positionals } = parseArgs({
+  args: process.argv.slice(2),
+  allowPositionals: true,
+  options: {
+    filter: { type: 'string' },
+    test: { type: 'string', short: 't' },
+    help: { type: 'boolean', short: 'h' },
+  },
+});
+
+if (flags.help) {
+  console.log('Usage: ./check [PART...] [--filter PATH-PART] [-t TEST-NAME-PATTERN]\n\nParts:');
+  for (const part of PARTS) console.log(`  ${part.name.padEnd(14)}${part.what}`);
+  process.exit(0);
+}
+for (const name of positionals) {
+  if (PARTS.some((part) => part.name === name)) continue;
+  console.error(`check: no part ${name}. Parts: ${PARTS.map((part) => part.name).join(', ')}`);
+  process.exit(2);
+}
+
+function filesOf(part: Part): string[] {
+  const found = new Set<string>();
+  for (const pattern of part.files ?? []) {
+    for (const path of new Glob(pattern).scanSync({ cwd: ROOT })) {
+      if (part.except?.test(path)) continue;
+      if (flags.filter === undefined || path.includes(flags.filter)) found.add(path);
+    }
+  }
+  return [...found].sort();
+}
+
+async function runCommand(command: readonly string[]): Promise<TestRun> {
+  const child = Bun.spawn([...command], { cwd: ROOT, stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' });
+  const ok = (await child.exited) === 0;
+  return {
+    passed: ok ? 1 : 0,
+    failed: ok ? 0 : 1,
+    skipped: 0,
+    skippedNames: [],
+    failedNames: ok ? [] : [command.join(' ')],
+  };
+}
+
+/** Runs each file in a process of its own, then looks for what the whole part left on the machine. */
+async function runOnMachine(
+  part: Part,
+  files: readonly string[],
+  add: (run: TestRun) => void,
+): Promise<void> {
+  const before = machineState();
+  for (const file of files) {
+    const begin = Date.now();
+    add(await runTests(ROOT, [file], { timeout: part.timeout ?? 5000, pattern: flags.test }));
+    console.log(`  ${seconds(begin)}  ${file}`);
+  }
+  const { faults, kept } = await settledLeftovers(before);
+  for (const item of kept) console.log(`  stays, as documented: ${item}`);
+  for (const fault of faults) console.log(`  LEFT BEHIND  ${fault}`);
+  const name = `${part.name}: ${faults.length} things were left behind on the machine`;
+  const clean = faults.length === 0;
+  add({
+    passed: clean ? 1 : 0,
+    failed: clean ? 0 : 1,
+    skipped: 0,
+    skippedNames: [],
+    failedNames: clean ? [] : [name],
+  });
+}
+
+const seconds = (begin: number) => `${((Date.now() - begin) / 1000).toFixed(1).padStart(7)} s`;
+
+const begin = Date.now();
+const total: Totals = { passed: 0, failed: 0, skipped: 0 };
+const failures: string[] = [];
+const skips: string[] = [];
+const summary: string[] = [];
+
+for (const part of PARTS) {
+  if (positionals.length > 0 && !positionals.includes(part.name)) continue;
+  const files = filesOf(part);
+  if (part.files !== undefined && files.length === 0) continue;
+  if (part.command !== undefined && flags.filter !== undefined) continue;
+  console.log(`\n== ${part.name}: ${part.what}`);
+  const partBegin = Date.now();
+  const sum: Totals = { passed: 0, failed: 0, skipped: 0 };
+  const add = (run: TestRun) => {
+    for (const totals of [sum, total]) {
+      totals.passed += run.passed;
+      totals.failed += run.failed;
+      totals.skipped += run.skipped;
+    }
+    failures.push(...run.failedNames);
+    skips.push(...run.skippedNames);
+  };
+  if (part.machine && process.getuid?.() !== 0) {
+    add({ passed: 0, failed: 1, skipped: 0, skippedNames: [], failedNames: [`${part.name}: needs root`] });
+  } else if (part.command !== undefined) add(await runCommand(part.command));
+  else if (part.machine) await runOnMachine(part, files, add);
+  else add(await runTests(ROOT, files, { timeout: part.timeout ?? 5000, pattern: flags.test }));
+  summary.push(`${seconds(partBegin)}  ${part.name.padEnd(14)}${words(sum)}`);
+}
+
+function words(sum: Totals): string {
+  return `${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''}`;
+}
+
+console.log();
+for (const name of skips) console.log(`skipped: ${name}`);
+for (const name of failures) console.log(`failed: ${name}`);
+console.log(`\n${summary.join('\n')}\n${seconds(begin)}  in all\n`);
+console.log(words(total));
+process.exit(total.failed === 0 ? 0 : 1);
