@@ -39,6 +39,13 @@ const library = dlopen('libc.so.6', {
   llistxattr: { args: [pointer, pointer, u64], returns: i64 },
   getgrnam: { args: [pointer], returns: pointer },
   umask: { args: [u32], returns: u32 },
+  epoll_create1: { args: [i32], returns: i32 },
+  epoll_ctl: { args: [i32, i32, i32, pointer], returns: i32 },
+  epoll_wait: { args: [i32, pointer, i32, i32], returns: i32 },
+  inotify_init1: { args: [i32], returns: i32 },
+  inotify_add_watch: { args: [i32, pointer, u32], returns: i32 },
+  inotify_rm_watch: { args: [i32, i32], returns: i32 },
+  waitid: { args: [i32, u32, pointer, i32], returns: i32 },
   syscall: { args: [i64, i64, i64, i64, i64, i64, i64], returns: i64 },
   strerror: { args: [i32], returns: cstring },
 });

@@ -1,0 +1,86 @@
+import { ptr } from 'bun:ffi';
+import { readFileSync } from 'node:fs';
+import { Errno, SyscallError } from './errno.ts';
+import { check, errno, libc, syscall } from './ffi.ts';
+
+/** A process and when it started: a pid alone may by now be another process's. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks since boot, field 22 of /proc/PID/stat (proc(5)). */
+  readonly startTime: number;
+}
+
+/** State and start time of a process, or undefined when there is none. */
+export function processStat(pid: number): { state: string; startTime: number; parent: number } | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch {
+    return undefined;
+  }
+  // The second field is the program's name in parentheses and may itself hold spaces and parentheses.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return { state: fields[0] ?? '', parent: Number(fields[1]), startTime: Number(fields[19]) };
+}
+
+/** The identity of a living process, or undefined. */
+export function identify(pid: number): ProcessIdentity | undefined {
+  const stat = processStat(pid);
+  return stat === undefined ? undefined : { pid, startTime: stat.startTime };
+}
+
+/** True while that very process lives; a zombie does not. */
+export function isAlive(process: ProcessIdentity): boolean {
+  const stat = processStat(process.pid);
+  return (
+    stat !== undefined && stat.startTime === process.startTime && stat.state !== 'Z' && stat.state !== 'X'
+  );
+}
+
+/**
+ * Sends a signal to that very process through a pidfd, so that it never reaches another one with the same pid.
+ * Returns false when the process has ended. Throws a SyscallError (EPERM, EINVAL).
+ */
+export function signalProcess(process: ProcessIdentity, signal: number): boolean {
+  let fd: number;
+  try {
+    fd = syscall('pidfd_open', String(process.pid), process.pid, 0);
+  } catch (error) {
+    if (error instanceof SyscallError && error.errno === Errno.ESRCH) return false;
+    throw error;
+  }
+  try {
+    if (!isAlive(process)) return false;
+    syscall('pidfd_send_signal', String(process.pid), fd, signal, null, 0);
+    return true;
+  } catch (error) {
+    if (error instanceof SyscallError && error.errno === Errno.ESRCH) return false;
+    throw error;
+  } finally {
+    libc.close(fd);
+  }
+}
+
+/** Makes orphans of this process's descendants its own children (prctl(2)), so that `reap` can learn their codes. */
+export function becomeSubreaper(): void {
+  const PR_SET_CHILD_SUBREAPER = 36;
+  check(libc.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n), 'prctl', 'child subreaper');
+}
+
+/**
+ * Takes the exit status of one child that has ended: the code as a shell reports it, `running` while it lives,
+ * `not-ours` when it is no child of this process.
+ */
+export function reap(pid: number): number | 'running' | 'not-ours' {
+  const P_PID = 1;
+  const WNOHANG_EXITED = 1 | 4;
+  const info = Buffer.alloc(128);
+  if (libc.waitid(P_PID, pid, ptr(info), WNOHANG_EXITED) < 0) {
+    return errno() === Errno.EINTR ? 'running' : 'not-ours';
+  }
+  // siginfo_t: si_signo, si_errno, si_code, (padding), si_pid, si_uid, si_status.
+  if (info.readInt32LE(0) === 0) return 'running';
+  const CLD_EXITED = 1;
+  const status = info.readInt32LE(24);
+  return info.readInt32LE(8) === CLD_EXITED ? status : 128 + status;
+}
