@@ -1,0 +1,113 @@
+import { UndoStack } from '../../base/dispose.ts';
+import { TareError } from '../../base/errors.ts';
+import type { NetworkNamespace } from '../../netdriver/netdriver.ts';
+import type { NetworkService } from '../networks/networks.ts';
+import { isAlive } from './lifecycle.ts';
+import type { Container, ContainerEndpoint, PublishedPort } from './model.ts';
+import { networkMode } from './modes.ts';
+import { publicationsOf } from './port-requests.ts';
+
+/** What a container's start got from the network side. */
+export interface Connection {
+  /** Path of the network namespace for the runtime; undefined: the host's. */
+  readonly path: string | undefined;
+  readonly endpoints: ContainerEndpoint[];
+  readonly ports: PublishedPort[];
+  /** The other container whose network (and names) this one shares. */
+  readonly sharedWith: Container | undefined;
+  /** Lets go of the namespace's descriptor, once a process holds it. */
+  close(): void;
+}
+
+type Networks = Pick<
+  NetworkService,
+  'get' | 'namespace' | 'allocate' | 'release' | 'join' | 'leave' | 'publish' | 'unpublish'
+>;
+
+/** Connects a container that is about to start, as its network mode says; all or nothing. */
+export async function connectContainer(
+  container: Container,
+  networks: Networks,
+  find: (ref: string) => Container,
+): Promise<Connection> {
+  const mode = networkMode(container.hostConfig.networkMode);
+  const nothing = { endpoints: [...container.endpoints], ports: [], sharedWith: undefined, close: () => {} };
+  if (mode.kind === 'container') {
+    const other = find(mode.ref);
+    if (!isAlive(other.state)) {
+      throw new TareError(
+        'conflict',
+        `cannot join network namespace of a non running container: ${other.id} is ${other.state.status}: start it first`,
+      );
+    }
+    return { ...nothing, path: `/proc/${other.state.pid}/ns/net`, sharedWith: other };
+  }
+  if (mode.word === 'host') return { ...nothing, path: undefined };
+  const bridged = container.config.networkDisabled
+    ? []
+    : container.endpoints.filter((endpoint) => networks.get(endpoint.networkId).driver !== 'null');
+  const first = bridged[0];
+  const ns = await networks.namespace(first?.networkId);
+  if (!first) {
+    return { ...nothing, path: ns.path, close: () => ns.close() };
+  }
+  return await joinAll(container, bridged, ns, networks);
+}
+
+async function joinAll(
+  container: Container,
+  wanted: readonly ContainerEndpoint[],
+  ns: NetworkNamespace,
+  networks: Networks,
+): Promise<Connection> {
+  const undo = new UndoStack();
+  undo.push(() => ns.close());
+  try {
+    const endpoints: ContainerEndpoint[] = [];
+    for (const [index, endpoint] of wanted.entries()) {
+      const allocated = await networks.allocate(endpoint.networkId, container.id, endpoint.settings, index);
+      undo.push(() => networks.release(allocated));
+      const joined = await networks.join(allocated, container.id, ns);
+      undo.push(() => networks.leave(joined, container.id));
+      endpoints.push(joined);
+    }
+    const first = endpoints[0];
+    const publications = publicationsOf(container.config, container.hostConfig);
+    let ports: PublishedPort[] = [];
+    if (first && publications.length > 0) {
+      ports = await networks.publish(first, container.id, publications);
+      undo.push(() => networks.unpublish(first, container.id));
+    }
+    undo.commit();
+    return { path: ns.path, endpoints, ports, sharedWith: undefined, close: () => ns.close() };
+  } catch (error) {
+    await undo.unwind();
+    throw error;
+  }
+}
+
+/** Takes a container off its networks. Idempotent; returns the endpoints as they are for a stopped container. */
+export async function disconnectContainer(
+  container: Pick<Container, 'id' | 'endpoints' | 'ports'>,
+  networks: Networks,
+): Promise<ContainerEndpoint[]> {
+  const rest: ContainerEndpoint[] = [];
+  for (const endpoint of container.endpoints) {
+    if (endpoint.endpointId !== '') {
+      if (container.ports.length > 0) await networks.unpublish(endpoint, container.id);
+      await networks.leave(endpoint, container.id);
+      await networks.release(endpoint);
+    }
+    rest.push({
+      ...endpoint,
+      endpointId: '',
+      hostInterface: '',
+      macAddress: '',
+      ipv4: '',
+      ipv6: '',
+      gateway: '',
+      ipv6Gateway: '',
+    });
+  }
+  return rest;
+}

@@ -1,0 +1,137 @@
+import { readdir, rm } from 'node:fs/promises';
+import { messageOf } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import { codeOf } from '../../kernel/errno.ts';
+import { listMounts, unmount } from '../../kernel/mount.ts';
+import type { ProcessExit, Runtime } from '../../runtime/runtime.ts';
+import type { Snapshotter } from '../../snapshots/snapshots.ts';
+import type { NetworkService } from '../networks/networks.ts';
+import type { ContainerSet } from './container-set.ts';
+import { isAlive } from './lifecycle.ts';
+import type { Container } from './model.ts';
+import type { ContainerPaths } from './paths.ts';
+import { startsWithDaemon } from './restart-policy.ts';
+import type { Supervisor } from './supervisor.ts';
+
+/** What coming back after a restart takes. */
+export interface RecoveryParts {
+  readonly set: ContainerSet;
+  readonly runtime: Pick<Runtime, 'adopt' | 'start' | 'delete'>;
+  readonly supervisor: Pick<Supervisor, 'handleExit' | 'start'>;
+  readonly snapshotter: Pick<Snapshotter, 'listSnapshots' | 'remove'>;
+  readonly networks: Pick<NetworkService, 'restore'>;
+  readonly paths: ContainerPaths;
+  readonly log: Logger;
+}
+
+/**
+ * Brings the rows and the machine together again after a daemon has gone, however it went: containers that still
+ * run are adopted, those that ended meanwhile get their true exit codes, and what belongs to no row is removed.
+ */
+export class ContainerRecovery {
+  readonly #parts: RecoveryParts;
+
+  constructor(parts: RecoveryParts) {
+    this.#parts = parts;
+  }
+
+  /** Before the API answers. Returns the ends that happened meanwhile, to be handled by `finish`. */
+  async adopt(): Promise<ProcessExit[]> {
+    const { set, runtime, networks, log } = this.#parts;
+    const exits: ProcessExit[] = [];
+    const living: Container[] = [];
+    for (const container of set.list()) {
+      if (!isAlive(container.state)) continue;
+      const { id, state } = container;
+      const adopted = await runtime.adopt({ id, pid: state.pid, monitorPid: state.monitorPid });
+      if (adopted.state === 'ended') {
+        exits.push(adopted.exit);
+      } else if (adopted.state === 'gone') {
+        exits.push(unknownExit(id));
+      } else {
+        living.push(container);
+        const status = adopted.state === 'paused' ? 'paused' : 'running';
+        if (status !== state.status) set.updateState(id, { status });
+        // The last daemon went between writing the row and opening the gate.
+        if (adopted.state === 'created') {
+          await runtime.start(id).catch((error) => {
+            log.error('opening the gate of a container', { id, error: messageOf(error) });
+          });
+        }
+      }
+    }
+    for (const container of set.list()) {
+      // Restart timers died with the last daemon; `finish` decides anew.
+      if (container.state.status === 'restarting') set.updateState(container.id, { status: 'exited' });
+    }
+    await networks.restore(
+      living.map((container) => ({
+        containerId: container.id,
+        endpoints: container.endpoints,
+        ports: container.ports,
+      })),
+    );
+    await this.#sweep(new Set([...living.map(({ id }) => id), ...exits.map(({ id }) => id)]));
+    log.info('containers', { running: living.length, ended: exits.length });
+    return exits;
+  }
+
+  /** Handles the ends and starts what its restart policy wants running. */
+  async finish(exits: readonly ProcessExit[]): Promise<void> {
+    const { set, supervisor, log } = this.#parts;
+    const candidates = set.list().filter(({ state }) => !isAlive(state));
+    for (const exit of exits) await supervisor.handleExit(exit);
+    for (const container of candidates) {
+      if (!startsWithDaemon(container.hostConfig.restartPolicy, container.state)) continue;
+      await supervisor.start(container.id).catch((error) => {
+        log.error('starting a container with the daemon', { id: container.id, error: messageOf(error) });
+      });
+    }
+  }
+
+  /** Removes mounts, bundles, directories and snapshots without a container; `running` keep their mounts. */
+  async #sweep(running: ReadonlySet<string>): Promise<void> {
+    const { set, runtime, snapshotter, paths, log } = this.#parts;
+    const inside = `${paths.bundles}/`;
+    const mounted = listMounts().filter(({ target }) => target.startsWith(inside));
+    for (const { target } of mounted.reverse()) {
+      const owner = target.slice(inside.length).split('/', 1)[0] ?? '';
+      if (!running.has(owner)) unmount(target);
+    }
+    for (const name of await namesIn(paths.bundles)) {
+      if (running.has(name)) continue;
+      log.info('removing a half-made start', { id: name });
+      await runtime.delete(name).catch((error) => {
+        log.warn('removing what a start left', { id: name, error: messageOf(error) });
+      });
+      await rm(paths.bundle(name), { recursive: true, force: true });
+    }
+    for (const name of await namesIn(paths.root)) {
+      if (!set.byId(name)) await rm(paths.directory(name), { recursive: true, force: true });
+    }
+    for (const key of snapshotter.listSnapshots()) {
+      if (!set.byId(key)) await snapshotter.remove(key);
+    }
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Nobody saw it end: a reboot, or monitor and daemon died together. */
+function unknownExit(id: string): ProcessExit {
+  return {
+    id,
+    execId: undefined,
+    exitCode: 255,
+    exitCodeKnown: false,
+    finishedAt: Date.now(),
+    oomKilled: false,
+  };
+}
