@@ -192,10 +192,11 @@ class Heard {
   }
 }
 
-function exitCode(child: { exitCode: number | null; signalCode: string | null }): number {
+function exitCode(child: { exitCode: number | null; signalCode: string | number | null }): number {
   if (child.exitCode !== null) return child.exitCode;
   const signals: Record<string, number> = constants.signals;
-  return 128 + (signals[child.signalCode ?? ''] ?? 0);
+  const signal = child.signalCode;
+  return 128 + (typeof signal === 'number' ? signal : (signals[signal ?? ''] ?? 0));
 }
 
 function deadline(argv: readonly string[], timeout = 60_000, kill: () => void, heard = () => '') {
