@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { TareError } from '../../base/errors.ts';
+import { logSettings } from './log-settings.ts';
 import type { ContainerConfig, HostConfig, Resources } from './model.ts';
 import { networkMode, parseMode } from './modes.ts';
 import { publicationsOf } from './port-requests.ts';
@@ -43,6 +44,7 @@ export function checkRequest(config: ContainerConfig, host: HostConfig): void {
   if (!LOG_DRIVERS.includes(host.logConfig.type)) {
     throw invalid(`logger: no log driver named '${host.logConfig.type}' is registered`);
   }
+  if (host.logConfig.type !== 'none') logSettings(host.logConfig);
   if (!RUNTIMES.includes(host.runtime)) throw invalid(`unknown or invalid runtime name: ${host.runtime}`);
   for (const entry of host.extraHosts) {
     const separator = entry.search(/[:=]/);

@@ -1,0 +1,11 @@
+import { TareError } from './errors.ts';
+
+const UNITS = ['', 'k', 'm', 'g', 't', 'p'];
+
+/** Bytes of `20m`, `1.5GB`, `512`: binary multiples, as Docker's RAMInBytes. Throws `invalid`. */
+export function parseSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?) ?([kmgtp])?i?b?$/i.exec(text.trim());
+  if (!match) throw new TareError('invalid', `invalid size: '${text}'`);
+  const exponent = UNITS.indexOf((match[2] ?? '').toLowerCase());
+  return Math.floor(Number(match[1]) * 1024 ** exponent);
+}
