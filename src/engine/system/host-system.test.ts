@@ -1,0 +1,101 @@
+import { afterAll, describe, expect, test } from 'bun:test';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Container } from '../containers/model.ts';
+import { HostSystem } from './host-system.ts';
+import { Machine } from './machine.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'tare-machine-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+function machine(name: string, files: Record<string, string>): Machine {
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, name, path)), { recursive: true });
+    writeFileSync(join(root, name, path), content);
+  }
+  return new Machine(join(root, name));
+}
+
+const container = (status: string) => ({ state: { status } }) as Container;
+
+function system(of: Machine): HostSystem {
+  return new HostSystem({
+    id: 'id',
+    version: '1.2.3',
+    gitCommit: 'abc',
+    buildTime: '',
+    dataRoot: '/d',
+    labels: [],
+    storageDriver: 'overlay',
+    storageStatus: [],
+    networkDrivers: ['bridge'],
+    insecureRegistries: [],
+    mirrors: [],
+    runtime: { name: 'crun', path: '/usr/bin/crun', version: '1.8' },
+    components: [{ name: 'conmon', version: '2.1' }],
+    initVersion: '',
+    containers: { list: () => ['running', 'paused', 'exited', 'created', 'restarting'].map(container) },
+    images: { list: () => [1, 2] },
+    eventListeners: () => 3,
+    debug: () => true,
+    machine: of,
+  });
+}
+
+describe('host system', () => {
+  test('a machine with the unified hierarchy', async () => {
+    const v2 = machine('v2', {
+      'proc/meminfo': 'MemTotal:        2048 kB\nMemFree: 1 kB\n',
+      'proc/swaps': '',
+      'proc/sys/net/ipv4/ip_forward': '1\n',
+      'etc/os-release': 'PRETTY_NAME="Debian GNU/Linux 12"\nVERSION_ID="12"\n',
+      'sys/fs/cgroup/cgroup.controllers': 'cpuset cpu io memory pids\n',
+    });
+    const info = await system(v2).info();
+    expect(info).toMatchObject({
+      cgroupVersion: 2,
+      memory: 2048 * 1024,
+      operatingSystem: 'Debian GNU/Linux 12',
+      osVersion: '12',
+      containers: { running: 2, paused: 1, stopped: 2 },
+      images: 2,
+      eventListeners: 3,
+      debug: true,
+      warnings: [],
+      securityOptions: ['name=seccomp,profile=builtin', 'name=cgroupns'],
+    });
+    expect(info.limits.oomKillDisable).toBe(false);
+    expect(info.limits.pids).toBe(true);
+  });
+
+  test('what a machine lacks becomes a warning', async () => {
+    const v1 = machine('v1', {
+      'sys/fs/cgroup/memory/memory.limit_in_bytes': '',
+      'sys/fs/cgroup/memory/memory.oom_control': '',
+      'sys/fs/cgroup/cpu/cpu.shares': '',
+      'proc/sys/net/ipv4/ip_forward': '0',
+    });
+    const info = await system(v1).info();
+    expect(info.cgroupVersion).toBe(1);
+    expect(info.limits).toMatchObject({ memory: true, swap: false, oomKillDisable: true, cpuShares: true });
+    expect(info.warnings).toContain('WARNING: No swap limit support');
+    expect(info.warnings).toContain('WARNING: IPv4 forwarding is disabled');
+    expect(info.operatingSystem).toBe('Linux');
+  });
+
+  test('this machine has memory, processors and open files', async () => {
+    const info = await system(new Machine()).info();
+    expect(info.memory).toBeGreaterThan(0);
+    expect(info.cpus).toBeGreaterThan(0);
+    expect(info.openFiles).toBeGreaterThan(0);
+    expect(system(new Machine()).version()).toMatchObject({
+      version: '1.2.3',
+      os: 'linux',
+      components: [
+        { name: 'crun', version: '1.8' },
+        { name: 'conmon', version: '2.1' },
+      ],
+    });
+  });
+});

@@ -1,0 +1,143 @@
+import { arch, availableParallelism, hostname, machine, release } from 'node:os';
+import type { Container } from '../containers/model.ts';
+import { Machine } from './machine.ts';
+import type { LimitSupport, SystemInfo, SystemService, SystemVersion } from './system.ts';
+
+export interface HostSystemOptions {
+  /** A stable id of this data root. */
+  readonly id: string;
+  readonly version: string;
+  readonly gitCommit: string;
+  readonly buildTime: string;
+  readonly dataRoot: string;
+  readonly labels: readonly string[];
+  readonly storageDriver: string;
+  readonly storageStatus: ReadonlyArray<readonly [string, string]>;
+  readonly networkDrivers: readonly string[];
+  readonly insecureRegistries: readonly string[];
+  readonly mirrors: readonly string[];
+  readonly runtime: { readonly name: string; readonly path: string; readonly version: string };
+  /** Name and version of further parts: conmon, … */
+  readonly components: ReadonlyArray<{ readonly name: string; readonly version: string }>;
+  /** Version of the program that `--init` runs, or empty. */
+  readonly initVersion: string;
+  readonly containers: { list(): readonly Container[] };
+  readonly images: { list(): readonly unknown[] };
+  readonly eventListeners: () => number;
+  readonly debug: () => boolean;
+  readonly machine?: Machine;
+}
+
+/** Docker's names of processor architectures. */
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' };
+
+/** Warnings that dockerd gives for limits the machine cannot set. */
+const LIMIT_WARNINGS: ReadonlyArray<readonly [keyof LimitSupport, string]> = [
+  ['memory', 'WARNING: No memory limit support'],
+  ['swap', 'WARNING: No swap limit support'],
+  ['cpuCfsQuota', 'WARNING: No cpu cfs quota support'],
+  ['cpuCfsPeriod', 'WARNING: No cpu cfs period support'],
+  ['cpuShares', 'WARNING: No cpu shares support'],
+  ['cpuSet', 'WARNING: No cpuset support'],
+  ['pids', 'WARNING: No pids limit support'],
+];
+
+interface StaticFacts {
+  readonly limits: LimitSupport;
+  readonly cgroupVersion: 1 | 2;
+  readonly os: { readonly name: string; readonly version: string };
+  readonly memory: number;
+}
+
+/** The system service of a daemon on this machine. What cannot change while it runs is read once. */
+export class HostSystem implements SystemService {
+  readonly #options: HostSystemOptions;
+  readonly #machine: Machine;
+  readonly #version: SystemVersion;
+  #static: StaticFacts | undefined;
+
+  constructor(options: HostSystemOptions) {
+    this.#options = options;
+    this.#machine = options.machine ?? new Machine();
+    const { runtime } = options;
+    this.#version = {
+      version: options.version,
+      gitCommit: options.gitCommit,
+      buildTime: options.buildTime,
+      os: 'linux',
+      arch: ARCHITECTURES[arch()] ?? arch(),
+      kernelVersion: release(),
+      components: [{ name: runtime.name, version: runtime.version }, ...options.components],
+      engineRuntime: `bun ${Bun.version}`,
+    };
+  }
+
+  version(): SystemVersion {
+    return this.#version;
+  }
+
+  #readStatic(): StaticFacts {
+    return {
+      limits: this.#machine.limits(),
+      cgroupVersion: this.#machine.cgroupVersion(),
+      os: this.#machine.operatingSystem(),
+      memory: this.#machine.memory(),
+    };
+  }
+
+  async info(): Promise<SystemInfo> {
+    const { containers, images, ...options } = this.#options;
+    this.#static ??= this.#readStatic();
+    const { limits, cgroupVersion, os, memory } = this.#static;
+    const ipv4Forwarding = this.#machine.ipv4Forwarding();
+    return {
+      id: options.id,
+      containers: countContainers(containers.list()),
+      images: images.list().length,
+      storageDriver: options.storageDriver,
+      storageStatus: options.storageStatus,
+      networkDrivers: options.networkDrivers,
+      logDrivers: ['json-file', 'local', 'none'],
+      limits,
+      cgroupVersion,
+      ipv4Forwarding,
+      debug: options.debug(),
+      openFiles: this.#machine.openFiles(),
+      eventListeners: options.eventListeners(),
+      now: Date.now(),
+      kernelVersion: release(),
+      operatingSystem: os.name,
+      osVersion: os.version,
+      architecture: machine(),
+      cpus: availableParallelism(),
+      memory,
+      dataRoot: options.dataRoot,
+      hostname: hostname(),
+      labels: options.labels,
+      runtime: options.runtime,
+      initVersion: options.initVersion,
+      securityOptions: ['name=seccomp,profile=builtin', ...(cgroupVersion === 2 ? ['name=cgroupns'] : [])],
+      insecureRegistries: options.insecureRegistries,
+      mirrors: options.mirrors,
+      proxies: {
+        http: process.env.HTTP_PROXY ?? '',
+        https: process.env.HTTPS_PROXY ?? '',
+        no: process.env.NO_PROXY ?? '',
+      },
+      warnings: [
+        ...LIMIT_WARNINGS.filter(([limit]) => !limits[limit]).map(([, warning]) => warning),
+        ...(ipv4Forwarding ? [] : ['WARNING: IPv4 forwarding is disabled']),
+      ],
+    };
+  }
+}
+
+function countContainers(containers: readonly Container[]): SystemInfo['containers'] {
+  let running = 0;
+  let paused = 0;
+  for (const { state } of containers) {
+    if (state.status === 'paused') paused += 1;
+    else if (state.status === 'running' || state.status === 'restarting') running += 1;
+  }
+  return { running, paused, stopped: containers.length - running - paused };
+}

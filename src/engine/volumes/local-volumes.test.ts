@@ -1,0 +1,164 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger } from '../../base/log.ts';
+import { Database } from '../../store/database.ts';
+import { VolumeTable } from '../../store/tables/volumes.ts';
+import { LocalVolumes } from './local-volumes.ts';
+
+let root: string;
+let database: Database;
+let table: VolumeTable;
+let users: Record<string, string[]>;
+let events: string[];
+
+function open(): LocalVolumes {
+  return new LocalVolumes({
+    root,
+    table,
+    usersOf: (name) => users[name] ?? [],
+    events: { emit: (event) => events.push(`${event.action} ${event.id}`) },
+    log: silentLogger,
+    now: () => 1_700_000_000_000,
+  });
+}
+
+const request = (name: string, labels: Record<string, string> = {}) => ({
+  name,
+  driver: '',
+  labels,
+  options: {},
+});
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'tare-volumes-'));
+  database = new Database(':memory:');
+  table = new VolumeTable(database);
+  users = {};
+  events = [];
+});
+
+afterEach(() => {
+  database.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+describe('local volumes', () => {
+  test('a volume has a directory and outlives the daemon', async () => {
+    const volume = await open().create(request('data', { a: 'b' }));
+    expect(volume).toEqual({
+      name: 'data',
+      driver: 'local',
+      mountpoint: join(root, 'data', '_data'),
+      createdAt: 1_700_000_000_000,
+      labels: { a: 'b' },
+      options: {},
+      anonymous: false,
+    });
+    expect(existsSync(volume.mountpoint)).toBe(true);
+    expect(open().get('data')).toEqual(volume);
+    expect(events).toEqual(['create data']);
+  });
+
+  test('creating it again gives the same one', async () => {
+    const volumes = open();
+    const [first, second] = await Promise.all([
+      volumes.create(request('data')),
+      volumes.create(request('data')),
+    ]);
+    expect(second).toEqual(first);
+    expect(events).toEqual(['create data']);
+  });
+
+  test('one without a name is anonymous', async () => {
+    const volume = await open().create(request(''));
+    expect(volume.name).toMatch(/^[0-9a-f]{64}$/);
+    expect(volume.anonymous).toBe(true);
+    expect(volume.labels).toEqual({ 'com.docker.volume.anonymous': '' });
+  });
+
+  test.each([
+    ['x', 'create x: volume name is too short'],
+    ['a/b', 'create a/b: "a/b" includes invalid characters for a local volume name'],
+    ['..', 'includes invalid characters'],
+    ['.removed', 'includes invalid characters'],
+    ['a'.repeat(256), 'too long'],
+  ])('the name %s is refused', async (name, words) => {
+    await expect(open().create(request(name))).rejects.toThrow(words);
+    expect(readdirSync(root)).toEqual([]);
+  });
+
+  test('other drivers and driver options are refused', async () => {
+    const volumes = open();
+    await expect(volumes.create({ ...request('data'), driver: 'nfs' })).rejects.toThrow(
+      'plugin "nfs" not found',
+    );
+    await expect(volumes.create({ ...request('data'), options: { type: 'tmpfs' } })).rejects.toThrow('type');
+  });
+
+  test('removal needs that nobody uses it', async () => {
+    const volumes = open();
+    await volumes.create(request('data'));
+    users.data = ['c1', 'c2'];
+    await expect(volumes.remove('data', true)).rejects.toThrow('remove data: volume is in use - [c1, c2]');
+    users.data = [];
+    await volumes.remove('data', false);
+    expect(volumes.find('data')).toBeUndefined();
+    expect(readdirSync(root)).toEqual(['.removed']);
+    expect(readdirSync(join(root, '.removed'))).toEqual([]);
+    expect(table.all()).toEqual([]);
+    await expect(volumes.remove('data', false)).rejects.toThrow('get data: no such volume');
+    await volumes.remove('data', true);
+  });
+
+  test('the sweep repairs what a crash left and spares data', async () => {
+    await open().create(request('kept'));
+    await open().create(request('lost'));
+    await open().create(request('removed'));
+    rmSync(join(root, 'lost'), { recursive: true });
+    mkdirSync(join(root, 'half', '_data'), { recursive: true });
+    mkdirSync(join(root, '.removed'));
+    renameSync(join(root, 'removed'), join(root, '.removed', 'removed'));
+    writeFileSync(join(root, '.removed', 'removed', '_data', 'x'), 'x');
+    mkdirSync(join(root, 'foreign', '_data'), { recursive: true });
+    writeFileSync(join(root, 'foreign', '_data', 'precious'), 'x');
+    const volumes = open();
+    await volumes.sweep();
+    expect(volumes.list().map((volume) => volume.name)).toEqual(['kept', 'lost']);
+    expect(table.all().map((row) => row.name)).toEqual(['kept', 'lost']);
+    expect(readdirSync(root).sort()).toEqual(['foreign', 'kept', 'lost']);
+    expect(existsSync(volumes.get('lost').mountpoint)).toBe(true);
+  });
+
+  test('a row that cannot be written leaves no directory', async () => {
+    const volumes = open();
+    database.sqlite.exec('DROP TABLE volumes');
+    await expect(volumes.create(request('data'))).rejects.toThrow('create data');
+    expect(readdirSync(root)).toEqual([]);
+    expect(volumes.find('data')).toBeUndefined();
+  });
+
+  test('prune counts bytes and spares what is used', async () => {
+    const volumes = open();
+    const a = await volumes.create(request('aa'));
+    await volumes.create(request('bb'));
+    await volumes.create(request('cc', { keep: '' }));
+    mkdirSync(join(a.mountpoint, 'deep'));
+    writeFileSync(join(a.mountpoint, 'deep', 'file'), 'x'.repeat(1000));
+    linkSync(join(a.mountpoint, 'deep', 'file'), join(a.mountpoint, 'link'));
+    users.bb = ['c1'];
+    const result = await volumes.prune((volume) => !('keep' in volume.labels));
+    expect(result).toEqual({ deleted: ['aa'], reclaimed: 1000 });
+    expect(volumes.list().map((volume) => volume.name)).toEqual(['bb', 'cc']);
+  });
+});

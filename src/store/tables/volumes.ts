@@ -1,0 +1,35 @@
+import type { Database } from '../database.ts';
+
+/** A volume's row; `document` is JSON that only the engine understands. */
+export interface VolumeRow {
+  readonly name: string;
+  readonly document: string;
+}
+
+/** The rows of volumes. Each call is one durable commit. */
+export class VolumeTable {
+  readonly #insert;
+  readonly #delete;
+  readonly #all;
+
+  constructor(database: Database) {
+    const { sqlite } = database;
+    this.#insert = sqlite.prepare<void, [string, string]>(
+      'INSERT INTO volumes (name, document) VALUES (?, ?)',
+    );
+    this.#delete = sqlite.prepare<void, [string]>('DELETE FROM volumes WHERE name = ?');
+    this.#all = sqlite.prepare<VolumeRow, []>('SELECT name, document FROM volumes ORDER BY name');
+  }
+
+  insert(row: VolumeRow): void {
+    this.#insert.run(row.name, row.document);
+  }
+
+  delete(name: string): void {
+    this.#delete.run(name);
+  }
+
+  all(): VolumeRow[] {
+    return this.#all.all();
+  }
+}
