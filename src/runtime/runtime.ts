@@ -1,3 +1,5 @@
+import type { OciProcess, OciSpec } from './spec/oci-spec.ts';
+
 /**
  * A runtime starts the processes of containers and keeps hold of them.
  *
@@ -7,7 +9,7 @@
  * - *created*: the container's namespaces, cgroups and mounts exist and its first process waits at the gate;
  *   *started*: the gate is open.
  *
- * Example: `const c = await rt.create({ id, bundle, … })` gives the pid of the waiting process; the caller
+ * Example: `await rt.writeBundle(bundle, spec)`, then `const c = await rt.create({ id, bundle, … })` gives the pid of the waiting process; the caller
  * connects `rt.attach(id)` so as to miss nothing and opens the gate with `await rt.start(id)`. `rt.onExit`
  * tells when it has ended; `await rt.delete(id)` clears away what is left.
  *
@@ -15,7 +17,12 @@
  */
 export interface Runtime {
   /**
-   * Writes nothing but the bundle's runtime files; `request.bundle` already has `config.json`.
+   * Writes the bundle's `config.json` (the directory is made); a seccomp policy that was compiled before goes in as
+   * the compiled filter. Throws what the file system says.
+   */
+  writeBundle(bundle: string, spec: OciSpec): Promise<void>;
+  /**
+   * Writes nothing but the bundle's runtime files; `request.bundle` already has `config.json` by `writeBundle`.
    * Throws `invalid` with the runtime's words when the process cannot be made ready (bad command, bad mount).
    */
   create(request: CreateRequest): Promise<CreatedContainer>;
@@ -57,7 +64,10 @@ export interface CreateRequest {
   readonly terminal: boolean;
   /** Keep stdin open so that attachments can write to it. */
   readonly openStdin: boolean;
-  /** Close the process's stdin when the first attachment that wrote to it ends (Docker's StdinOnce). */
+  /**
+   * Close the process's stdin when the first attachment that wrote to it ends (Docker's StdinOnce). Without it,
+   * `closeInput` of an attachment does nothing: stdin stays open for the next one, also over daemon restarts.
+   */
   readonly stdinOnce: boolean;
   /** File that the monitor appends output to, in CRI format (`TIME STREAM P|F DATA`); undefined: no log. */
   readonly logPath: string | undefined;
@@ -74,17 +84,17 @@ export interface CreatedContainer {
 export interface ExecRequest {
   readonly id: string;
   readonly execId: string;
-  /** An OCI `process` object. */
-  readonly process: object;
-  readonly terminal: boolean;
+  /** An OCI `process` object; `terminal` and `consoleSize` (the initial size) are in it. */
+  readonly process: OciProcess;
   readonly openStdin: boolean;
-  readonly initialSize?: { readonly height: number; readonly width: number };
+  /** Connect to its stdio before it can write; false for a detached exec that nobody watches. */
+  readonly attach: boolean;
 }
 
 export interface StartedExec {
   readonly pid: number;
-  /** Connected before the process could write; undefined for a detached exec that asked for no stdio. */
-  readonly attachment: Attachment;
+  /** Connected before the process could write; undefined when `attach` was false. */
+  readonly attachment: Attachment | undefined;
 }
 
 /**
