@@ -56,3 +56,19 @@ export function newNetworkNamespace(): number {
     check(libc.setns(back, NamespaceFlag.NET), 'setns', 'back');
   }
 }
+
+/**
+ * Moves the calling thread into a new network namespace, from then on its home, until the returned function
+ * brings it back. For tests that must not touch the host's network.
+ */
+export function moveToNewNetwork(): () => void {
+  const before = homeNetwork();
+  check(libc.unshare(NamespaceFlag.NET), 'unshare', 'network namespace');
+  const inside = openFd('/proc/thread-self/ns/net');
+  home = inside;
+  return () => {
+    home = before;
+    check(libc.setns(before, NamespaceFlag.NET), 'setns', 'back');
+    closeFd(inside);
+  };
+}

@@ -52,6 +52,8 @@ export interface NamespacePool {
    * that bridge may be handed out (`join` then only sets addresses).
    */
   take(network: NetworkSpec | undefined): Promise<NetworkNamespace>;
+  /** Keeps `count` namespaces ready for `network` from now on (0: none any more), made while nothing waits. */
+  keepReady(network: NetworkSpec, count: number): void;
   /** The namespace of a running process. Throws `not-found`. */
   ofProcess(pid: number): NetworkNamespace;
   close(): Promise<void>;

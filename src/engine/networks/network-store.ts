@@ -1,0 +1,444 @@
+import { messageOf, TareError, wrapError } from '../../base/errors.ts';
+import { newId } from '../../base/ids.ts';
+import type { Logger } from '../../base/log.ts';
+import { KeyedMutex } from '../../base/mutex.ts';
+import { bareAddress, macOf, parseCidr } from '../../netdriver/addressing.ts';
+import { NetworkAddresses } from '../../netdriver/ipam.ts';
+import { newHostInterface, PREPARED_INTERFACE } from '../../netdriver/namespaces.ts';
+import type {
+  EndpointSpec,
+  NamespacePool,
+  NetworkDriver,
+  NetworkNamespace,
+  Publication,
+} from '../../netdriver/netdriver.ts';
+import type { NetworkTable } from '../../store/tables/networks.ts';
+import type { ContainerEndpoint, EndpointSettings, PublishedPort } from '../containers/model.ts';
+import type { EventBus } from '../events/events.ts';
+import {
+  DEFAULT_BRIDGE,
+  type DefaultBridge,
+  defaultNetwork,
+  type HostView,
+  passiveNetwork,
+} from './default-network.ts';
+import type { CreateNetwork, Network, NetworkService } from './networks.ts';
+import { bridgeNetwork, checkEndpointSettings, isPredefined } from './request.ts';
+
+export interface NetworkStoreOptions {
+  readonly table: NetworkTable;
+  readonly drivers: readonly NetworkDriver[];
+  readonly namespaces: NamespacePool;
+  readonly host: HostView;
+  /** Undefined: there is no network `bridge` (`--bridge none`). */
+  readonly defaultBridge: DefaultBridge | undefined;
+  readonly events: Pick<EventBus, 'emit'>;
+  readonly log: Logger;
+  /** For messages that name a container. */
+  readonly containerName: (id: string) => string | undefined;
+  /** Namespaces kept ready for the default bridge; 0 for none. */
+  readonly ready?: number;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+/** An endpoint that holds addresses now. */
+interface ActiveEndpoint {
+  readonly networkId: string;
+  readonly containerId: string;
+  readonly ipv4: string;
+  readonly ipv6: string;
+}
+
+const DEFAULT_READY = 3;
+
+/**
+ * The networks: a row each, and in memory who holds which address. Addresses have no rows of their own: a
+ * container's row names its endpoints, and `restore` claims them again, so a start costs no commit here.
+ *
+ * A network's row is written before its bridge is made and deleted after the bridge is gone: after a crash the
+ * row decides, and `restore` makes what is missing.
+ */
+export class NetworkStore implements NetworkService {
+  readonly #options: NetworkStoreOptions;
+  readonly #drivers: ReadonlyMap<string, NetworkDriver>;
+  readonly #networks = new Map<string, Network>();
+  readonly #addresses = new Map<string, NetworkAddresses>();
+  readonly #active = new Map<string, ActiveEndpoint>();
+  readonly #mutex = new KeyedMutex();
+  readonly #now: () => number;
+
+  /** Reads the rows and adds those of the predefined networks; nothing is made in the kernel before `restore`. */
+  constructor(options: NetworkStoreOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#drivers = new Map(options.drivers.map((driver) => [driver.name, driver]));
+    for (const row of options.table.all()) {
+      const stored = JSON.parse(row.document) as Omit<Network, 'id' | 'name'>;
+      this.#hold({ ...stored, id: row.id, name: row.name });
+    }
+    const { defaultBridge } = options;
+    if (defaultBridge && !this.find('bridge')) this.#save(this.#defaultNetwork(defaultBridge, undefined));
+    for (const name of ['host', 'none'] as const) {
+      if (!this.find(name)) this.#save(passiveNetwork(name, this.#now()));
+    }
+  }
+
+  find(ref: string): Network | undefined {
+    const name = ref === 'default' ? 'bridge' : ref;
+    const exact = this.#networks.get(name);
+    if (exact || name === '') return exact;
+    const matches: Network[] = [];
+    for (const network of this.#networks.values()) {
+      if (network.name === name) return network;
+      if (network.id.startsWith(name)) matches.push(network);
+    }
+    if (matches.length > 1) {
+      throw new TareError('invalid', `network ${ref} is ambiguous (${matches.length} matches found on ID)`);
+    }
+    return matches[0];
+  }
+
+  get(ref: string): Network {
+    const network = this.find(ref);
+    if (!network) throw new TareError('not-found', `network ${ref} not found`);
+    return network;
+  }
+
+  list(): Network[] {
+    return [...this.#networks.values()];
+  }
+
+  async create(request: CreateNetwork): Promise<{ id: string; warning: string }> {
+    return await this.#mutex.run('networks', async () => {
+      const network = this.#planned(request);
+      this.#save(network);
+      try {
+        await this.#driver(network).createNetwork(network);
+      } catch (error) {
+        await this.#driver(network)
+          .removeNetwork(network)
+          .catch((problem: unknown) => this.#options.log.warn('undoing a network', { error: problem }));
+        this.#forget(network);
+        throw error;
+      }
+      this.#emit('create', network, {});
+      return { id: network.id, warning: '' };
+    });
+  }
+
+  async remove(ref: string): Promise<void> {
+    await this.#mutex.run('networks', async () => {
+      const network = this.get(ref);
+      if (isPredefined(network.name)) {
+        throw new TareError('forbidden', `${network.name} is a pre-defined network and cannot be removed`);
+      }
+      const users = [...this.#active.values()].filter((endpoint) => endpoint.networkId === network.id);
+      if (users.length > 0) {
+        const named = users.map(({ containerId }) => {
+          const name = this.#options.containerName(containerId) ?? '';
+          return `name:${JSON.stringify(name)} id:${JSON.stringify(containerId.slice(0, 12))}`;
+        });
+        throw new TareError(
+          'forbidden',
+          `error while removing network: network ${network.name} has active endpoints (${named.join(', ')})`,
+        );
+      }
+      // Out of sight first, so that no container comes in while its bridge goes.
+      this.#networks.delete(network.id);
+      try {
+        await this.#driver(network).removeNetwork(network);
+      } catch (error) {
+        this.#networks.set(network.id, network);
+        throw wrapError(error, 'error while removing network');
+      }
+      this.#options.namespaces.keepReady(network, 0);
+      this.#forget(network);
+      this.#emit('destroy', network, {});
+    });
+  }
+
+  async allocate(
+    networkRef: string,
+    containerId: string,
+    settings: EndpointSettings,
+    index: number,
+  ): Promise<ContainerEndpoint> {
+    const network = this.get(networkRef);
+    checkEndpointSettings(network, settings);
+    const addresses = this.#addressesOf(network);
+    const ipv4 = addresses.take(32, settings.ipv4Address);
+    let ipv6 = '';
+    try {
+      if (network.enableIPv6) ipv6 = addresses.take(128, settings.ipv6Address);
+    } catch (error) {
+      addresses.release(ipv4);
+      throw error;
+    }
+    const endpointId = newId();
+    this.#active.set(endpointId, { networkId: network.id, containerId, ipv4, ipv6 });
+    return {
+      networkId: network.id,
+      networkName: network.name,
+      endpointId,
+      settings,
+      interfaceName: ipv4 || ipv6 ? `eth${index}` : '',
+      hostInterface: ipv4 || ipv6 ? newHostInterface() : '',
+      macAddress: settings.macAddress.replaceAll('-', ':').toLowerCase() || (ipv4 && macOf(ipv4)),
+      ipv4,
+      ipv6,
+      gateway: network.internal ? '' : gatewayOf(network, ipv4),
+      ipv6Gateway: network.internal ? '' : gatewayOf(network, ipv6),
+      defaultGateway: index === 0 && !network.internal,
+    };
+  }
+
+  async release(endpoint: ContainerEndpoint): Promise<void> {
+    // By the endpoint's id: its address may have gone to another since it was released.
+    const active = this.#active.get(endpoint.endpointId);
+    if (!active) return;
+    this.#active.delete(endpoint.endpointId);
+    const addresses = this.#addresses.get(active.networkId);
+    addresses?.release(active.ipv4);
+    addresses?.release(active.ipv6);
+  }
+
+  async namespace(networkRef: string | undefined): Promise<NetworkNamespace> {
+    return await this.#options.namespaces.take(networkRef === undefined ? undefined : this.get(networkRef));
+  }
+
+  namespaceOf(pid: number): NetworkNamespace {
+    return this.#options.namespaces.ofProcess(pid);
+  }
+
+  async join(
+    endpoint: ContainerEndpoint,
+    containerId: string,
+    ns: NetworkNamespace,
+  ): Promise<ContainerEndpoint> {
+    const network = this.get(endpoint.networkId);
+    const { prepared } = ns;
+    const fits = prepared?.networkId === network.id && endpoint.interfaceName === PREPARED_INTERFACE;
+    const joined = fits ? { ...endpoint, hostInterface: prepared.hostInterface } : endpoint;
+    await this.#driver(network).join(network, endpointSpec(joined, containerId), ns);
+    this.#emit('connect', network, { container: containerId });
+    return joined;
+  }
+
+  async leave(endpoint: ContainerEndpoint, containerId: string): Promise<void> {
+    const network = this.find(endpoint.networkId);
+    if (!network) return;
+    await this.#driver(network).leave(network, endpointSpec(endpoint, containerId));
+    this.#emit('disconnect', network, { container: containerId });
+  }
+
+  async publish(
+    endpoint: ContainerEndpoint,
+    containerId: string,
+    wanted: readonly Publication[],
+  ): Promise<PublishedPort[]> {
+    const network = this.get(endpoint.networkId);
+    if (network.internal || wanted.length === 0) return [];
+    try {
+      const driver = this.#driver(network);
+      const published = await driver.publish(network, endpointSpec(endpoint, containerId), wanted);
+      return published.map(({ protocol, containerPort, hostIp, hostPort }) => ({
+        protocol,
+        containerPort,
+        hostIp,
+        hostPort,
+      }));
+    } catch (error) {
+      const name = this.#options.containerName(containerId) ?? containerId.slice(0, 12);
+      throw wrapError(
+        error,
+        `driver failed programming external connectivity on endpoint ${name} (${endpoint.endpointId})`,
+      );
+    }
+  }
+
+  async unpublish(endpoint: ContainerEndpoint, containerId: string): Promise<void> {
+    const network = this.find(endpoint.networkId);
+    if (network) await this.#driver(network).unpublish(endpointSpec(endpoint, containerId));
+  }
+
+  async restore(living: Parameters<NetworkService['restore']>[0]): Promise<void> {
+    const endpoints = living.flatMap(({ containerId, endpoints, ports }) =>
+      endpoints
+        .filter((endpoint) => endpoint.endpointId !== '')
+        .map((endpoint, index) => ({ containerId, endpoint, ports: index === 0 ? ports : [] })),
+    );
+    await this.#reconfigureDefault(endpoints.some(({ endpoint }) => endpoint.networkName === 'bridge'));
+    for (const { containerId, endpoint } of endpoints) this.#claim(endpoint, containerId);
+    for (const driver of this.#drivers.values()) {
+      const networks = this.list().filter((network) => network.driver === driver.name);
+      await driver.restore(
+        networks.map((network) => ({
+          network,
+          endpoints: endpoints
+            .filter(({ endpoint }) => endpoint.networkId === network.id)
+            .map(({ containerId, endpoint, ports }) => ({
+              endpoint: endpointSpec(endpoint, containerId),
+              publications: ports.map((port) => ({ ...port, hostPortEnd: port.hostPort })),
+            })),
+        })),
+      );
+    }
+    const ready = this.#options.ready ?? DEFAULT_READY;
+    const bridge = this.find('bridge');
+    if (bridge && ready > 0) this.#options.namespaces.keepReady(bridge, ready);
+  }
+
+  async close(): Promise<void> {
+    await this.#options.namespaces.close();
+    for (const driver of this.#drivers.values()) await driver.close();
+  }
+
+  /** The default network follows the configuration and the host's routes, unless containers are in it. */
+  async #reconfigureDefault(inUse: boolean): Promise<void> {
+    const { defaultBridge, log } = this.#options;
+    const before = this.find('bridge');
+    if (!before) return;
+    if (inUse) {
+      const [subnet] = before.subnets;
+      const bip = `${subnet?.gateway}/${subnet?.subnet.split('/')[1]}`;
+      if (defaultBridge?.link !== before.bridgeName || (defaultBridge.bip && defaultBridge.bip !== bip)) {
+        log.warn('the default bridge keeps its old settings until tare starts without containers in it');
+      }
+      return;
+    }
+    const after = defaultBridge && this.#defaultNetwork(defaultBridge, before);
+    if (after && documentOf(after) === documentOf(before)) return;
+    const place = (network: Network): string => JSON.stringify([network.bridgeName, network.subnets]);
+    if (!after || place(after) !== place(before)) {
+      try {
+        await this.#driver(before).removeNetwork(before);
+      } catch (error) {
+        log.warn('the old default bridge could not be removed', { error: messageOf(error) });
+      }
+      this.#forget(before);
+    }
+    if (after) this.#save(after);
+  }
+
+  #defaultNetwork(wanted: DefaultBridge, before: Network | undefined): Network {
+    const others = this.list().filter((network) => network.id !== before?.id);
+    const subnets = others.flatMap((network) => network.subnets.map(({ subnet }) => subnet));
+    return defaultNetwork(wanted, before, this.#options.host, subnets, this.#now());
+  }
+
+  #planned(request: CreateNetwork): Network {
+    const { name } = request;
+    if (name.trim() === '') throw new TareError('invalid', 'invalid name: name is empty');
+    if (isPredefined(name) || name.startsWith('container:')) {
+      throw new TareError('forbidden', `operation is not permitted on predefined ${name} network`);
+    }
+    for (const network of this.#networks.values()) {
+      if (network.name === name) throw new TareError('conflict', `network with name ${name} already exists`);
+    }
+    const driver = request.driver || 'bridge';
+    if (driver === 'host' || driver === 'null') {
+      throw new TareError('forbidden', `only one instance of "${driver}" network is allowed`);
+    }
+    if (driver !== 'bridge') throw new TareError('not-found', `plugin ${JSON.stringify(driver)} not found`);
+    if (request.ipamDriver && request.ipamDriver !== 'default') {
+      throw new TareError('not-found', `plugin ${JSON.stringify(request.ipamDriver)} not found`);
+    }
+    const bridgeNames = this.list().flatMap((network) => network.bridgeName || []);
+    return bridgeNetwork(
+      request,
+      {
+        own: this.list().flatMap(({ subnets }) => subnets.map(({ subnet }) => subnet)),
+        host: () => this.#options.host.taken(bridgeNames),
+        bridgeNames,
+        defaultMtu: this.#options.defaultBridge?.mtu ?? DEFAULT_BRIDGE.mtu,
+      },
+      this.#now(),
+    );
+  }
+
+  #driver(network: Network): NetworkDriver {
+    const driver = this.#drivers.get(network.driver);
+    if (!driver) throw new TareError('not-found', `plugin ${JSON.stringify(network.driver)} not found`);
+    return driver;
+  }
+
+  #addressesOf(network: Network): NetworkAddresses {
+    let addresses = this.#addresses.get(network.id);
+    if (!addresses) {
+      addresses = new NetworkAddresses(network.subnets, `${network.name} (${network.id})`);
+      this.#addresses.set(network.id, addresses);
+    }
+    return addresses;
+  }
+
+  #claim(endpoint: ContainerEndpoint, containerId: string): void {
+    const network = this.find(endpoint.networkId);
+    if (!network) {
+      this.#options.log.warn('a container is in a network that is gone', { container: containerId });
+      return;
+    }
+    const { ipv4, ipv6 } = endpoint;
+    this.#active.set(endpoint.endpointId, { networkId: network.id, containerId, ipv4, ipv6 });
+    for (const address of [ipv4, ipv6]) {
+      if (address && !this.#addressesOf(network).restore(address)) {
+        this.#options.log.warn('two containers have the same address', { container: containerId, address });
+      }
+    }
+  }
+
+  #hold(network: Network): void {
+    this.#networks.set(network.id, network);
+  }
+
+  #save(network: Network): void {
+    const { id, name } = network;
+    this.#options.table.put({ id, name, document: documentOf(network) });
+    this.#hold(network);
+  }
+
+  #forget(network: Network): void {
+    this.#options.table.delete(network.id);
+    this.#networks.delete(network.id);
+    this.#addresses.delete(network.id);
+  }
+
+  #emit(action: string, network: Network, attributes: Record<string, string>): void {
+    this.#options.events.emit({
+      type: 'network',
+      action,
+      id: network.id,
+      attributes: { ...attributes, name: network.name, type: network.driver },
+    });
+  }
+}
+
+/** What a row holds beside id and name. */
+function documentOf({ id: _id, name: _name, ...document }: Network): string {
+  return JSON.stringify(document);
+}
+
+/** The gateway of the subnet that the address is in; empty without one. */
+function gatewayOf(network: Network, address: string): string {
+  if (!address) return '';
+  const own = parseCidr(address);
+  const subnet = network.subnets.find((candidate) => {
+    const cidr = parseCidr(candidate.subnet);
+    return cidr.bits === own.bits && cidr.base === own.base;
+  });
+  return subnet ? bareAddress(subnet.gateway) : '';
+}
+
+function endpointSpec(endpoint: ContainerEndpoint, containerId: string): EndpointSpec {
+  return {
+    id: endpoint.endpointId,
+    networkId: endpoint.networkId,
+    containerId,
+    interfaceName: endpoint.interfaceName,
+    hostInterface: endpoint.hostInterface,
+    macAddress: endpoint.macAddress,
+    ipv4: endpoint.ipv4,
+    ipv6: endpoint.ipv6,
+    defaultGateway: endpoint.defaultGateway,
+  };
+}

@@ -1,0 +1,214 @@
+import { isIP } from 'node:net';
+import { TareError } from '../../base/errors.ts';
+import { newId, shortId } from '../../base/ids.ts';
+import {
+  contains,
+  formatCidr,
+  lastAddress,
+  overlaps,
+  parseAddress,
+  parseCidr,
+} from '../../netdriver/addressing.ts';
+import { firstHost, freeSubnet } from '../../netdriver/ipam.ts';
+import type { SubnetSpec } from '../../netdriver/netdriver.ts';
+import type { EndpointSettings } from '../containers/model.ts';
+import type { CreateNetwork, Network } from './networks.ts';
+
+/** Docker's names of a bridge network's options. */
+export const BridgeOption = {
+  DEFAULT: 'com.docker.network.bridge.default_bridge',
+  ICC: 'com.docker.network.bridge.enable_icc',
+  MASQUERADE: 'com.docker.network.bridge.enable_ip_masquerade',
+  HOST_BINDING: 'com.docker.network.bridge.host_binding_ipv4',
+  NAME: 'com.docker.network.bridge.name',
+  MTU: 'com.docker.network.driver.mtu',
+} as const;
+
+const PREDEFINED = new Set(['bridge', 'host', 'none', 'default']);
+
+export function isPredefined(name: string): boolean {
+  return PREDEFINED.has(name);
+}
+
+/** What a new network must keep away from. */
+export interface Surroundings {
+  /** Subnets of our own networks. */
+  readonly own: readonly string[];
+  /** Networks that the host uses. */
+  host(): string[];
+  /** Links of our other networks. */
+  readonly bridgeNames: readonly string[];
+  readonly defaultMtu: number;
+}
+
+/** Turns a request into a bridge network. Throws `invalid`, `forbidden` and `exhausted` in Docker's words. */
+export function bridgeNetwork(request: CreateNetwork, around: Surroundings, now: number): Network {
+  const id = newId();
+  const { options } = request;
+  const bridgeName = options[BridgeOption.NAME] || `br-${shortId(id)}`;
+  if (bridgeName.length > 15 || /[\s/]|^\.{1,2}$/.test(bridgeName)) {
+    throw new TareError(
+      'invalid',
+      `invalid bridge name ${JSON.stringify(bridgeName)}: at most 15 characters, no spaces or /`,
+    );
+  }
+  if (around.bridgeNames.includes(bridgeName)) {
+    throw new TareError('conflict', `bridge name ${bridgeName} is in use by another network`);
+  }
+  const hostBinding = options[BridgeOption.HOST_BINDING] || '0.0.0.0';
+  if (isIP(hostBinding) !== 4) {
+    throw new TareError(
+      'invalid',
+      `invalid ${BridgeOption.HOST_BINDING}: ${hostBinding} is not an IPv4 address`,
+    );
+  }
+  return {
+    id,
+    name: request.name,
+    driver: 'bridge',
+    bridgeName,
+    subnets: chooseSubnets(request, id, around),
+    internal: request.internal,
+    mtu: mtuOption(options[BridgeOption.MTU], around.defaultMtu),
+    icc: booleanOption(options, BridgeOption.ICC, true),
+    masquerade: booleanOption(options, BridgeOption.MASQUERADE, true),
+    hostBinding,
+    createdAt: now,
+    scope: 'local',
+    enableIPv6: request.enableIPv6,
+    attachable: request.attachable,
+    labels: request.labels,
+    options,
+    ipamDriver: request.ipamDriver || 'default',
+    ipamOptions: request.ipamOptions,
+  };
+}
+
+function chooseSubnets(request: CreateNetwork, id: string, around: Surroundings): SubnetSpec[] {
+  const subnets: SubnetSpec[] = [];
+  for (const wanted of request.subnets) {
+    const taken = [...around.own, ...subnets.map((entry) => entry.subnet)];
+    const subnet = wanted.subnet
+      ? checkSubnet(wanted.subnet, taken)
+      : freeSubnet([...taken, ...around.host()]);
+    subnets.push(completeSubnet({ ...wanted, subnet }));
+  }
+  const bits = subnets.map((entry) => parseCidr(entry.subnet).bits);
+  if (!bits.includes(32)) {
+    const subnet = freeSubnet([...around.own, ...around.host()]);
+    subnets.unshift({ subnet, gateway: firstHost(subnet) });
+  }
+  if (bits.includes(128) && !request.enableIPv6) {
+    return subnets.filter((entry) => parseCidr(entry.subnet).bits === 32);
+  }
+  if (request.enableIPv6 && !bits.includes(128)) {
+    // A unique local prefix (RFC 4193) of its own for the network, as Docker gives since 27.
+    const subnet = formatCidr(parseCidr(`fd${id.slice(0, 2)}:${id.slice(2, 6)}:${id.slice(6, 10)}::/64`));
+    subnets.push({ subnet, gateway: firstHost(subnet) });
+  }
+  return subnets;
+}
+
+function invalid(message: string): TareError {
+  return new TareError('invalid', `invalid network config:\n${message}`);
+}
+
+function checkSubnet(subnet: string, taken: readonly string[]): string {
+  let plain: string;
+  try {
+    plain = formatCidr(parseCidr(subnet));
+  } catch {
+    throw invalid(`invalid subnet ${subnet}: invalid CIDR block notation`);
+  }
+  if (plain !== subnet && parseCidr(subnet).bits === 32) {
+    throw invalid(`invalid subnet ${subnet}: it should be ${plain}`);
+  }
+  if (taken.some((other) => overlaps(parseCidr(other), parseCidr(plain)))) {
+    throw new TareError(
+      'forbidden',
+      'invalid pool request: Pool overlaps with other one on this address space',
+    );
+  }
+  return plain;
+}
+
+function completeSubnet(wanted: CreateNetwork['subnets'][number]): SubnetSpec {
+  const cidr = parseCidr(wanted.subnet);
+  const inside = (what: string, text: string): void => {
+    if (isIP(text) === 0) throw invalid(`invalid ${what} ${text}: not an IP address`);
+    if (!contains(cidr, parseAddress(text))) {
+      throw invalid(`invalid ${what} ${text}: parent subnet ${wanted.subnet} does not contain it`);
+    }
+  };
+  if (wanted.ipRange) {
+    let range: ReturnType<typeof parseCidr>;
+    try {
+      range = parseCidr(wanted.ipRange);
+    } catch {
+      throw invalid(`invalid ip-range ${wanted.ipRange}: invalid CIDR block notation`);
+    }
+    const fits =
+      range.bits === cidr.bits && range.base >= cidr.base && lastAddress(range) <= lastAddress(cidr);
+    if (!fits)
+      throw invalid(`invalid ip-range ${wanted.ipRange}: parent subnet ${wanted.subnet} does not contain it`);
+  }
+  if (wanted.gateway) inside('gateway', wanted.gateway);
+  for (const [name, address] of Object.entries(wanted.auxAddresses))
+    inside(`auxiliary address ${name}`, address);
+  return {
+    subnet: wanted.subnet,
+    gateway: wanted.gateway || firstFree(wanted),
+    ...(wanted.ipRange ? { ipRange: wanted.ipRange } : {}),
+    ...(Object.keys(wanted.auxAddresses).length > 0 ? { auxAddresses: wanted.auxAddresses } : {}),
+  };
+}
+
+/** The gateway that nobody named: the first address of the subnet (Docker: of the range) that is not reserved. */
+function firstFree(wanted: CreateNetwork['subnets'][number]): string {
+  const source = wanted.ipRange && parseCidr(wanted.ipRange).prefix < 31 ? wanted.ipRange : wanted.subnet;
+  return firstHost(source);
+}
+
+/** As Go's strconv.ParseBool, which Docker uses. */
+function booleanOption(options: Readonly<Record<string, string>>, name: string, fallback: boolean): boolean {
+  const text = options[name];
+  if (text === undefined || text === '') return fallback;
+  if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true;
+  if (/^(0|f|F|FALSE|false|False)$/.test(text)) return false;
+  throw new TareError('invalid', `failed to parse ${name} value: ${JSON.stringify(text)} is not a boolean`);
+}
+
+function mtuOption(text: string | undefined, fallback: number): number {
+  if (text === undefined || text === '') return fallback;
+  const value = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (value < 68 || value > 65_535)
+    throw new TareError('invalid', `invalid MTU ${text}: it must be 68 to 65535`);
+  return value;
+}
+
+/**
+ * What Docker refuses of an endpoint's settings before anything is made: addresses and aliases of one's own need
+ * a network of one's own. Call it when a container is created or connected. Throws `invalid`.
+ */
+export function checkEndpointSettings(network: Network, settings: EndpointSettings): void {
+  const problems: string[] = [];
+  const { ipv4Address, ipv6Address, aliases, macAddress } = settings;
+  if (isPredefined(network.name)) {
+    if (ipv4Address || ipv6Address) {
+      problems.push('user specified IP address is supported on user defined networks only');
+    }
+    if (aliases.length > 0) {
+      problems.push('network-scoped alias is supported only for containers in user defined networks');
+    }
+  }
+  if (ipv4Address && isIP(ipv4Address) !== 4) problems.push(`invalid IPv4 address: ${ipv4Address}`);
+  if (ipv6Address && isIP(ipv6Address) !== 6) problems.push(`invalid IPv6 address: ${ipv6Address}`);
+  if (macAddress && !/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(macAddress)) {
+    problems.push(`invalid MAC address: ${macAddress}`);
+  }
+  if (problems.length === 0) return;
+  throw new TareError(
+    'invalid',
+    `invalid config for network ${network.name}: invalid endpoint settings:\n${problems.join('\n')}`,
+  );
+}

@@ -1,0 +1,79 @@
+import { Errno } from '../errno.ts';
+import { AF_INET, AF_INET6, ipBytes, ipText } from './addresses.ts';
+import { NetlinkFlag, readAttributes } from './message.ts';
+import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
+
+const RTM_NEWROUTE = 24;
+const RTM_GETROUTE = 26;
+const RTA_DST = 1;
+const RTA_OIF = 4;
+const RTA_GATEWAY = 5;
+const RTA_TABLE = 15;
+const RT_TABLE_MAIN = 254;
+const RTPROT_BOOT = 3;
+const RT_SCOPE_UNIVERSE = 0;
+const RTN_UNICAST = 1;
+const RTMSG = 12;
+
+/** The default route of the gateway's family, out of link `index`. There already is fine. */
+export function addDefaultRoute(gateway: string, index: number): NetlinkRequest {
+  const bytes = ipBytes(gateway);
+  return {
+    what: `add default route via ${gateway}`,
+    type: RTM_NEWROUTE,
+    flags: NetlinkFlag.CREATE | NetlinkFlag.EXCL,
+    accept: [Errno.EEXIST],
+    write(writer) {
+      writer.u8(bytes.length === 4 ? AF_INET : AF_INET6);
+      writer.u8(0);
+      writer.u8(0);
+      writer.u8(0);
+      writer.u8(RT_TABLE_MAIN);
+      writer.u8(RTPROT_BOOT);
+      writer.u8(RT_SCOPE_UNIVERSE);
+      writer.u8(RTN_UNICAST);
+      writer.u32(0);
+      writer.attribute(RTA_GATEWAY, bytes);
+      writer.number32(RTA_OIF, index);
+    },
+  };
+}
+
+/** A unicast route of any table but `local`. */
+export interface Route {
+  /** CIDR; `0.0.0.0/0` or `::/0` for a default route. */
+  readonly destination: string;
+  /** Index of the link that it leaves by, 0 for none. */
+  readonly index: number;
+  /** Empty for a directly connected net. */
+  readonly gateway: string;
+  readonly table: number;
+}
+
+/** The routes of one family, of all tables: a VPN may keep its own in another than `main`. */
+export function listRoutes(socket: NetlinkSocket, family: typeof AF_INET | typeof AF_INET6): Route[] {
+  const messages = socket.query({
+    what: 'list routes',
+    type: RTM_GETROUTE,
+    flags: NetlinkFlag.DUMP,
+    write(writer) {
+      writer.u8(family);
+      for (let index = 1; index < RTMSG; index++) writer.u8(0);
+    },
+  });
+  const result: Route[] = [];
+  for (const { type, payload } of messages) {
+    if (type !== RTM_NEWROUTE || payload.readUInt8(7) !== RTN_UNICAST) continue;
+    const attributes = readAttributes(payload, RTMSG);
+    const any = family === AF_INET ? '0.0.0.0' : '::';
+    const destination = attributes.get(RTA_DST);
+    const gateway = attributes.get(RTA_GATEWAY);
+    result.push({
+      destination: `${destination ? ipText(destination) : any}/${payload.readUInt8(1)}`,
+      index: attributes.get(RTA_OIF)?.readUInt32LE(0) ?? 0,
+      gateway: gateway ? ipText(gateway) : '',
+      table: attributes.get(RTA_TABLE)?.readUInt32LE(0) ?? payload.readUInt8(4),
+    });
+  }
+  return result;
+}

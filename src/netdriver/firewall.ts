@@ -1,0 +1,225 @@
+import { TareError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { KeyedMutex } from '../base/mutex.ts';
+import { ipBytes } from '../kernel/netlink/addresses.ts';
+import type { NetlinkMessage } from '../kernel/netlink/message.ts';
+import { monitorNetlink, type NetlinkMonitor } from '../kernel/netlink/monitor.ts';
+import {
+  changeMaps,
+  concatenation,
+  isMissing,
+  type MapChange,
+  type MapElement,
+  NFT_GROUP,
+  NftFamily,
+  parseNotification,
+} from '../kernel/netlink/nftables.ts';
+import { NetlinkProtocol, NetlinkSocket } from '../kernel/netlink/socket.ts';
+import { bareAddress } from './addressing.ts';
+import { concernsForwarding, ForeignForward } from './foreign-forward.ts';
+import type { NetworkSpec } from './netdriver.ts';
+import { type PortMapping, ruleset } from './ruleset.ts';
+
+/** Changes come in bursts (`nft flush ruleset` is one message a table, chain and rule). */
+const REPAIR_DELAY_MS = 30;
+
+/**
+ * Our one table: replaced as a whole when a network comes or goes, by single map elements when a port does. Hears
+ * of foreign changes through netlink: a table of ours that was touched is put back, and where another engine's
+ * forward chain drops by policy, our bridges get their accept rules there.
+ */
+export class Firewall {
+  readonly #table: string;
+  readonly #log: Logger;
+  readonly #socket: NetlinkSocket;
+  readonly #foreign: ForeignForward;
+  readonly #mutex = new KeyedMutex();
+  /** Ports of netlink sockets whose changes are our own. */
+  readonly #own = new Set<number>();
+  readonly #ports = new Set<PortMapping>();
+  #networks: readonly NetworkSpec[] = [];
+  #monitor: NetlinkMonitor | undefined;
+  #repair: NodeJS.Timeout | undefined;
+  #tableTouched = false;
+  #forwardTouched = false;
+  #installed = false;
+  #closed = false;
+
+  /** `table` is the name in family `inet`; each daemon of a machine needs one of its own. */
+  constructor(options: { table: string; log: Logger }) {
+    this.#table = options.table;
+    this.#log = options.log;
+    this.#socket = NetlinkSocket.open(NetlinkProtocol.NETFILTER);
+    this.#foreign = new ForeignForward({ table: options.table, socket: this.#socket, log: options.log });
+  }
+
+  /** Installs the rules for these networks; the ports that are there stay. */
+  async setNetworks(networks: readonly NetworkSpec[]): Promise<void> {
+    this.#networks = networks;
+    await this.#apply();
+    await this.#mutex.run('foreign', () => this.#settleForeign());
+  }
+
+  /** Replaces networks and ports in one go. */
+  async restore(networks: readonly NetworkSpec[], ports: readonly PortMapping[]): Promise<void> {
+    this.#ports.clear();
+    for (const port of ports) this.#ports.add(port);
+    await this.setNetworks(networks);
+  }
+
+  /** Opens ports. */
+  async add(ports: readonly PortMapping[]): Promise<void> {
+    for (const port of ports) this.#ports.add(port);
+    await this.#change('add', ports);
+  }
+
+  /** Closes ports, of the objects that `add` or `restore` were given. */
+  async remove(ports: readonly PortMapping[]): Promise<void> {
+    for (const port of ports) this.#ports.delete(port);
+    await this.#change('delete', ports);
+  }
+
+  async #change(change: 'add' | 'delete', ports: readonly PortMapping[]): Promise<void> {
+    if (ports.length === 0) return;
+    try {
+      changeMaps(this.#socket, this.#table, change, mapChanges(ports));
+      this.#own.add(this.#socket.port);
+    } catch (error) {
+      // Somebody flushed the table, or an element: put everything back as it is to be now.
+      if (change === 'delete' && isMissing(error)) return;
+      await this.#apply();
+    }
+  }
+
+  async #apply(): Promise<void> {
+    await this.#mutex.run('table', async () => {
+      this.#listen();
+      const script = ruleset(this.#table, {
+        networks: this.#networks,
+        ports: [...this.#ports],
+        foreignBridges: this.#foreign.bridges,
+      });
+      let port = 0;
+      try {
+        await runNft(script, (pid) => {
+          // nft's socket has the process's id as its port.
+          port = pid;
+          this.#own.add(pid);
+        });
+        this.#installed = true;
+        // What it changed may still wait to be read.
+        this.#monitor?.drain();
+      } finally {
+        this.#own.delete(port);
+      }
+    });
+  }
+
+  async #settleForeign(): Promise<void> {
+    const before = this.#foreign.bridges.join();
+    try {
+      await this.#foreign.settle(this.#networks.map((network) => network.bridgeName));
+    } catch (error) {
+      this.#log.warn('the rules of another firewall could not be looked at', { error });
+    }
+    if (this.#foreign.bridges.join() !== before) await this.#apply();
+  }
+
+  #listen(): void {
+    if (this.#monitor || this.#closed) return;
+    this.#monitor = monitorNetlink(NetlinkProtocol.NETFILTER, [NFT_GROUP], (messages) =>
+      this.#heard(messages),
+    );
+  }
+
+  #heard(messages: readonly NetlinkMessage[] | undefined): void {
+    if (messages === undefined) {
+      this.#tableTouched = true;
+      this.#forwardTouched = true;
+    }
+    for (const message of messages ?? []) {
+      const notice = parseNotification(message);
+      if (!notice || this.#own.has(notice.port)) continue;
+      if (notice.table === this.#table && notice.family === NftFamily.INET) this.#tableTouched = true;
+      else if (concernsForwarding(notice)) this.#forwardTouched = true;
+    }
+    if ((this.#tableTouched || this.#forwardTouched) && this.#installed && !this.#closed) {
+      this.#repair ??= setTimeout(() => void this.#mend(), REPAIR_DELAY_MS);
+    }
+  }
+
+  async #mend(): Promise<void> {
+    this.#repair = undefined;
+    const table = this.#tableTouched;
+    const forward = this.#forwardTouched;
+    this.#tableTouched = false;
+    this.#forwardTouched = false;
+    if (this.#closed) return;
+    try {
+      if (table) {
+        this.#log.warn('somebody changed our firewall table; putting it back', { table: this.#table });
+        await this.#apply();
+      }
+      if (forward) await this.#mutex.run('foreign', () => this.#settleForeign());
+    } catch (error) {
+      this.#log.error('the firewall rules could not be put back', { error });
+    }
+  }
+
+  /** Takes the table and our rules in foreign chains away. */
+  async dismantle(): Promise<void> {
+    await this.close();
+    await this.#foreign.settle([]);
+    await runNft(`add table inet ${this.#table}\ndelete table inet ${this.#table}\n`);
+  }
+
+  /** Stops listening; the rules stay. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#repair);
+    this.#monitor?.close();
+    await this.#mutex.run('table', async () => {});
+    await this.#mutex.run('foreign', async () => {});
+  }
+}
+
+const PROTOCOLS = { tcp: 6, udp: 17, sctp: 132 } as const;
+
+function bytes16(value: number): Buffer {
+  const result = Buffer.alloc(2);
+  result.writeUInt16BE(value);
+  return result;
+}
+
+/** The elements of `ruleset`'s maps for these ports. */
+function mapChanges(ports: readonly PortMapping[]): MapChange[] {
+  const anywhere: MapElement[] = [];
+  const at: MapElement[] = [];
+  for (const port of ports) {
+    const protocol = Uint8Array.of(PROTOCOLS[port.protocol]);
+    const data = concatenation(ipBytes(bareAddress(port.containerIp)), bytes16(port.containerPort));
+    if (port.hostIp === '0.0.0.0') {
+      anywhere.push({ key: concatenation(protocol, bytes16(port.hostPort)), data });
+    } else {
+      at.push({ key: concatenation(protocol, ipBytes(port.hostIp), bytes16(port.hostPort)), data });
+    }
+  }
+  return [
+    { map: 'ports', elements: anywhere },
+    { map: 'ports_at', elements: at },
+  ];
+}
+
+/** Runs a script in one transaction; `onStart` hears the process's id. Throws `internal` with nft's words. */
+async function runNft(script: string, onStart: (pid: number) => void = () => {}): Promise<void> {
+  let child: Bun.Subprocess<Buffer, 'ignore', 'pipe'>;
+  try {
+    child = Bun.spawn(['nft', '-f', '-'], { stdin: Buffer.from(script), stdout: 'ignore', stderr: 'pipe' });
+  } catch (error) {
+    throw new TareError('unavailable', 'cannot run nft; install the package nftables', error);
+  }
+  onStart(child.pid);
+  const [problem, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+  if (code !== 0) throw new TareError('internal', `nft refused our rules: ${problem.trim()}`);
+}

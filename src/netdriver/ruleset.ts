@@ -1,0 +1,147 @@
+import { bareAddress, parseCidr } from './addressing.ts';
+import type { NetworkSpec, Publication } from './netdriver.ts';
+
+/** A published port as the rules have it: IPv4 on both sides. */
+export interface PortMapping {
+  readonly protocol: Publication['protocol'];
+  /** An address of the host; `0.0.0.0`: any of them. */
+  readonly hostIp: string;
+  readonly hostPort: number;
+  readonly containerIp: string;
+  readonly containerPort: number;
+}
+
+/** Everything that the rules depend on. */
+export interface FirewallState {
+  readonly networks: readonly NetworkSpec[];
+  readonly ports: readonly PortMapping[];
+  /** Bridges of other engines, whose rules count on a policy of drop to keep everybody else out. */
+  readonly foreignBridges: readonly string[];
+}
+
+const quoted = (name: string): string => `"${name}"`;
+
+function set(
+  kind: 'set' | 'map',
+  name: string,
+  type: string,
+  elements: readonly string[],
+  flags = '',
+): string {
+  const lines = [`\t${kind} ${name} {`, `\t\ttype ${type}`];
+  if (flags) lines.push(`\t\tflags ${flags}`);
+  if (elements.length > 0) lines.push(`\t\telements = {\n\t\t\t${elements.join(',\n\t\t\t')}\n\t\t}`);
+  lines.push('\t}');
+  return lines.join('\n');
+}
+
+function ipv4Subnets(network: NetworkSpec): string[] {
+  return network.subnets.map((entry) => entry.subnet).filter((subnet) => parseCidr(subnet).bits === 32);
+}
+
+/**
+ * The chains. They name sets and maps only, so they are the same for every state:
+ *
+ * - `guard`: `route_localnet` on our bridges would let a container reach services of the host that listen on
+ *   127.0.0.1, and let it pretend to be loopback. Before the connection tracking, so answers to the host's own
+ *   connections (whose addresses are not translated back yet) are not touched.
+ * - `publish`: the host's ports that lead to containers, for packets to an address of this host, be they from
+ *   outside, from a container or from the host itself.
+ * - `forward`: as Docker isolates. Inside a network free unless `icc` is off; out of a network free unless it is
+ *   internal; into a network only answers and published ports.
+ * - `sources`: published ports on 127.0.0.1 and connections that come back into the network they left need the
+ *   bridge's address as the source, else the answer would not pass here; what leaves a network gets the host's.
+ */
+const CHAINS = `	chain publish {
+		meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . ip daddr . th dport map @ports_at
+		meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . th dport map @ports
+	}
+
+	chain guard {
+		type filter hook prerouting priority raw; policy accept;
+		iifname @bridges ip daddr 127.0.0.0/8 drop
+		iifname @bridges ip saddr 127.0.0.0/8 drop
+	}
+
+	chain arrivals {
+		type nat hook prerouting priority dstnat; policy accept;
+		fib daddr type local jump publish
+	}
+
+	chain own {
+		type nat hook output priority -100; policy accept;
+		fib daddr type local jump publish
+	}
+
+	chain forward {
+		type filter hook forward priority filter; policy accept;
+		ct state established,related accept
+		iifname . oifname @inside accept
+		iifname @internal drop
+		oifname @internal drop
+		oifname @bridges ct status dnat accept
+		oifname @bridges drop
+		iifname @bridges oifname @foreign ct status dnat accept
+		iifname @bridges oifname @foreign drop
+	}
+
+	chain sources {
+		type nat hook postrouting priority srcnat; policy accept;
+		oifname @bridges ip saddr 127.0.0.0/8 masquerade
+		ip saddr . oifname @home ct status dnat masquerade
+		ip saddr . oifname @home accept
+		ip saddr @translated masquerade
+	}`;
+
+/**
+ * An nft script that replaces the whole table in one transaction: packets see the old rules or the new ones,
+ * never none. `table` is the name in family `inet`.
+ */
+export function ruleset(table: string, state: FirewallState): string {
+  const { networks } = state;
+  const names = (wanted: readonly NetworkSpec[]): string[] => wanted.map((entry) => quoted(entry.bridgeName));
+  const at = state.ports.filter((port) => port.hostIp !== '0.0.0.0');
+  const anywhere = state.ports.filter((port) => port.hostIp === '0.0.0.0');
+  const target = (port: PortMapping): string => `${bareAddress(port.containerIp)} . ${port.containerPort}`;
+  const parts = [
+    set('set', 'bridges', 'ifname', names(networks)),
+    set('set', 'internal', 'ifname', names(networks.filter((network) => network.internal))),
+    set('set', 'foreign', 'ifname', state.foreignBridges.map(quoted)),
+    set(
+      'set',
+      'inside',
+      'ifname . ifname',
+      names(networks.filter((network) => network.icc)).map((name) => `${name} . ${name}`),
+    ),
+    set(
+      'set',
+      'home',
+      'ipv4_addr . ifname',
+      networks.flatMap((entry) =>
+        ipv4Subnets(entry).map((subnet) => `${subnet} . ${quoted(entry.bridgeName)}`),
+      ),
+      'interval',
+    ),
+    set(
+      'set',
+      'translated',
+      'ipv4_addr',
+      networks.filter((network) => network.masquerade && !network.internal).flatMap(ipv4Subnets),
+      'interval',
+    ),
+    set(
+      'map',
+      'ports_at',
+      'inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service',
+      at.map((port) => `${port.protocol} . ${port.hostIp} . ${port.hostPort} : ${target(port)}`),
+    ),
+    set(
+      'map',
+      'ports',
+      'inet_proto . inet_service : ipv4_addr . inet_service',
+      anywhere.map((port) => `${port.protocol} . ${port.hostPort} : ${target(port)}`),
+    ),
+    CHAINS,
+  ];
+  return `add table inet ${table}\ndelete table inet ${table}\ntable inet ${table} {\n${parts.join('\n\n')}\n}\n`;
+}
