@@ -1,0 +1,79 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { busyboxTar } from '../test/support/busybox-image.ts';
+import { must, until } from '../test/support/command.ts';
+import { dockerCli } from '../test/support/daemon.ts';
+import { type Engine, Place } from './engine.ts';
+import { answers, removeAll } from './tare.ts';
+import type { Tree } from './tree.ts';
+
+/** Docker's daemon with its containerd, from Debian: this system's, or that of a tree with a newer Debian. */
+export class DockerEngine implements Engine {
+  readonly name: string;
+  readonly #tree: Tree | undefined;
+  readonly #place: Place;
+  readonly #socket: string;
+  #daemon: Bun.Subprocess | undefined;
+
+  constructor(tree?: Tree) {
+    this.name = tree ? 'dockerd new' : 'dockerd';
+    this.#tree = tree;
+    this.#place = new Place(tree ? 'dnew' : 'dockerd');
+    this.#socket = this.#place.path('docker.sock');
+  }
+
+  get env(): Record<string, string> {
+    return { DOCKER_HOST: `unix://${this.#socket}`, DOCKER_CONFIG: this.#place.path('client') };
+  }
+
+  async start(): Promise<void> {
+    await this.#place.open();
+    const path = (name: string) => this.#place.path(name);
+    for (const name of ['client', 'data', 'exec', 'tmp']) mkdirSync(path(name), { recursive: true });
+    writeFileSync(path('daemon.json'), '{}');
+    const argv = [
+      ...this.#place.inside,
+      ...(this.#tree?.enter(this.#place.root) ?? []),
+      ...['dockerd', '-H', `unix://${this.#socket}`, '--config-file', path('daemon.json')],
+      ...['--data-root', path('data'), '--exec-root', path('exec'), '--pidfile', path('pid')],
+      ...['--storage-driver', 'overlay2', '--exec-opt', 'native.cgroupdriver=cgroupfs'],
+    ];
+    const log = Bun.file(path('daemon.log'));
+    this.#daemon = Bun.spawn(argv, { cwd: '/', stdin: 'ignore', stdout: log, stderr: log });
+    await until('dockerd answers', () => answers(this.#socket), 60_000).catch(async (error: Error) => {
+      throw new Error(`${error.message}\n${(await log.text()).slice(-4000)}`);
+    });
+    await must(this.argv(['import', '-c', 'CMD ["sh"]', await busyboxTar(), 'busybox']), { env: this.env });
+  }
+
+  async stop(): Promise<void> {
+    await removeAll(this);
+    this.#daemon?.kill('SIGTERM');
+    await this.#daemon?.exited;
+    await this.#place.close();
+  }
+
+  async version(): Promise<string> {
+    const format = 'dockerd {{.Server.Version}}, docker CLI {{.Client.Version}}';
+    return must(this.argv(['version', '--format', format]), { env: this.env });
+  }
+
+  argv(args: readonly string[]): string[] {
+    return [dockerCli(), ...args];
+  }
+
+  /** dockerd and the containerd that it starts. */
+  daemonPids(): number[] {
+    return this.#place.pids((command) => !isHelper(command) && !command.startsWith('nsenter'));
+  }
+
+  helperPids(): number[] {
+    return this.#place.pids(isHelper);
+  }
+
+  /** Folder of the OCI bundle of a running container. */
+  bundle(id: string): string {
+    return this.#place.path('exec/containerd/daemon/io.containerd.runtime.v2.task/moby', id);
+  }
+}
+
+const isHelper = (command: string) => /^\S*(containerd-shim|runc|docker-proxy)/.test(command);
