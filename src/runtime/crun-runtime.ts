@@ -31,6 +31,7 @@ import type {
   RuntimeFeatures,
   StartedExec,
 } from './runtime.ts';
+import { encodeSpec } from './spec/encode.ts';
 import type { OciSpec } from './spec/oci-spec.ts';
 
 /** How to find the programs and where to keep state. */
@@ -123,7 +124,7 @@ class CrunRuntime implements Runtime {
       policy: seccomp && this.#seccomp.key(seccomp),
       compiled: compiled !== undefined,
     });
-    await writeFile(join(bundle, 'config.json'), JSON.stringify(compiled ?? spec), { mode: 0o600 });
+    await writeFile(join(bundle, 'config.json'), encodeSpec(compiled ?? spec), { mode: 0o600 });
   }
 
   async create(request: CreateRequest): Promise<CreatedContainer> {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { CgroupLayout } from './cgroups/cgroup.ts';
 import { readLayout } from './cgroups/layout.ts';
 import { capabilitiesOfMask } from './spec/capabilities.ts';
+import { deviceNumbers } from './spec/device-numbers.ts';
 import type { CgroupAbilities, MachineFacts } from './spec/input.ts';
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64', riscv64: 'riscv64' };
@@ -61,15 +62,6 @@ function text(path: string): string {
   } catch {
     return '';
   }
-}
-
-/** Splits a device number as the C library does (makedev(3)). */
-export function deviceNumbers(rdev: number): { major: number; minor: number } {
-  const wide = BigInt(rdev);
-  return {
-    major: Number(((wide >> 8n) & 0xfffn) | ((wide >> 32n) & ~0xfffn)),
-    minor: Number((wide & 0xffn) | ((wide >> 12n) & ~0xffn)),
-  };
 }
 
 /** cgroup v1: a limit is there when its file is in the root of its hierarchy. */

@@ -7,6 +7,7 @@ import type { Hubs } from '../attach/hubs.ts';
 import { execFailure } from '../crun/failure.ts';
 import type { RuntimePaths } from '../paths.ts';
 import type { ExecRequest, StartedExec } from '../runtime.ts';
+import { encodeSpec } from '../spec/encode.ts';
 import { readExitFile } from './exit-file.ts';
 import type { ExitWatch } from './exit-watch.ts';
 import { launchMonitor, type MonitorSettings } from './launch.ts';
@@ -49,7 +50,7 @@ export class Execs {
     const exitDirectory = join(directory, 'exit');
     mkdirSync(exitDirectory, { recursive: true, mode: 0o700 });
     const processFile = join(directory, 'process.json');
-    writeFileSync(processFile, JSON.stringify(spec), { mode: 0o600 });
+    writeFileSync(processFile, encodeSpec(spec), { mode: 0o600 });
     const options = ['--exec', '--exec-process-spec', processFile, '-c', id, '-u', execId, '-n', execId];
     options.push(
       '-b',

@@ -90,7 +90,9 @@ export function checkCapabilities(add: readonly string[], drop: readonly string[
       try {
         normalize(name);
       } catch (error) {
-        throw error instanceof TareError ? new TareError('invalid', `invalid ${what}: ${error.message}`) : error;
+        throw error instanceof TareError
+          ? new TareError('invalid', `invalid ${what}: ${error.message}`)
+          : error;
       }
     }
   }
@@ -109,7 +111,10 @@ export interface CapabilityRequest {
  * The container's capabilities, as dockerd works them out. `ALL` and privileged mean the daemon's bounding set;
  * capabilities outside it are left out with a warning, because crun could not set them.
  */
-export function chooseCapabilities(request: CapabilityRequest): { capabilities: string[]; warnings: string[] } {
+export function chooseCapabilities(request: CapabilityRequest): {
+  capabilities: string[];
+  warnings: string[];
+} {
   const { bounding } = request;
   if (request.privileged) return { capabilities: [...bounding], warnings: [] };
   checkCapabilities(request.add, request.drop);

@@ -2,7 +2,7 @@ import { lstatSync, readdirSync, realpathSync, type Stats, statSync } from 'node
 import { join } from 'node:path';
 import { TareError } from '../../base/errors.ts';
 import { codeOf } from '../../kernel/errno.ts';
-import { deviceNumbers } from '../machine.ts';
+import { deviceNumbers } from './device-numbers.ts';
 import type { SpecDevice } from './input.ts';
 
 /** Below /dev but not devices of the host that a container could use. */

@@ -25,8 +25,8 @@ export interface SpecInput {
   readonly capDrop: readonly string[];
   readonly security: SecurityOptions;
   readonly namespaces: NamespaceChoices;
-  /** Source of /dev/shm: a tmpfs of that many bytes (0: Docker's 64 MiB), or another directory. */
-  readonly shm: { readonly size: number } | { readonly path: string };
+  /** /dev/shm: a tmpfs of that many bytes (0: Docker's 64 MiB), a directory of the host, or none. */
+  readonly shm: { readonly size: number } | { readonly path: string } | undefined;
   readonly mounts: readonly SpecMount[];
   /** Path of the init program on the host; undefined: none. */
   readonly init: string | undefined;

@@ -19,8 +19,8 @@ const KNOWN = [
   'sigpending',
   'stack',
 ];
-/** RLIM_INFINITY as a JSON number; crun reads any number from there on as unlimited. */
-const UNLIMITED = 18446744073709551615;
+/** RLIM_INFINITY. A double cannot hold it: `encodeSpec` writes it exactly. */
+export const UNLIMITED = 2 ** 64;
 
 /**
  * `--ulimit` in OCI's form. A limit above the daemon's own hard one is lowered to it with a warning when the
@@ -59,6 +59,8 @@ export function allowedOomScore(
   const warnings =
     wanted === 0
       ? []
-      : [`The daemon may not lower OOM scores below its own (${machine.oomScoreAdj}). OomScoreAdj discarded.`];
+      : [
+          `The daemon may not lower OOM scores below its own (${machine.oomScoreAdj}). OomScoreAdj discarded.`,
+        ];
   return { oomScoreAdj: machine.oomScoreAdj, warnings };
 }

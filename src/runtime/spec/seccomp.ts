@@ -115,7 +115,8 @@ function object(value: unknown, what: string): Fields {
 
 function strings(value: unknown, what: string): string[] {
   if (value === undefined || value === null) return [];
-  if (Array.isArray(value) && value.every((entry): entry is string => typeof entry === 'string')) return value;
+  if (Array.isArray(value) && value.every((entry): entry is string => typeof entry === 'string'))
+    return value;
   throw fail(`${what} is not a list of strings`);
 }
 
@@ -155,7 +156,10 @@ class ProfileReader {
     const map = list(profile.archMap, 'archMap').map((entry) => object(entry, 'archMap'));
     if (plain.length > 0) {
       if (map.length > 0) {
-        throw new TareError('invalid', "both 'architectures' and 'archMap' are specified in the seccomp profile, use either 'architectures' or 'archMap'");
+        throw new TareError(
+          'invalid',
+          "both 'architectures' and 'archMap' are specified in the seccomp profile, use either 'architectures' or 'archMap'",
+        );
       }
       return plain;
     }
@@ -171,7 +175,10 @@ class ProfileReader {
       const arches = strings(includes.arches, 'arches');
       if (arches.length > 0 && !arches.includes(architecture)) return false;
       if (!strings(includes.caps, 'caps').every((name) => capabilities.includes(name))) return false;
-      if (typeof includes.minKernel === 'string' && !atLeast(kernelRelease, kernelVersion(includes.minKernel))) {
+      if (
+        typeof includes.minKernel === 'string' &&
+        !atLeast(kernelRelease, kernelVersion(includes.minKernel))
+      ) {
         return false;
       }
     }
@@ -179,7 +186,10 @@ class ProfileReader {
       const excludes = object(rule.excludes, 'excludes');
       if (strings(excludes.arches, 'arches').includes(architecture)) return false;
       if (strings(excludes.caps, 'caps').some((name) => capabilities.includes(name))) return false;
-      if (typeof excludes.minKernel === 'string' && atLeast(kernelRelease, kernelVersion(excludes.minKernel))) {
+      if (
+        typeof excludes.minKernel === 'string' &&
+        atLeast(kernelRelease, kernelVersion(excludes.minKernel))
+      ) {
         return false;
       }
     }
@@ -190,7 +200,10 @@ class ProfileReader {
     const names = strings(rule.names, 'names');
     if (typeof rule.name === 'string' && rule.name !== '') {
       if (names.length > 0) {
-        throw new TareError('invalid', "both 'name' and 'names' are specified in the seccomp profile, use either 'name' or 'names'");
+        throw new TareError(
+          'invalid',
+          "both 'name' and 'names' are specified in the seccomp profile, use either 'name' or 'names'",
+        );
       }
       names.push(rule.name);
     }

@@ -1,0 +1,222 @@
+import { TareError } from '../../base/errors.ts';
+import type { ExecInput } from '../../runtime/spec/exec-process.ts';
+import type {
+  MachineFacts,
+  NamespaceChoice,
+  NamespaceChoices,
+  ResolvedUser,
+  SpecDevice,
+  SpecInput,
+  SpecMount,
+} from '../../runtime/spec/input.ts';
+import { parseSecurityOptions } from '../../runtime/spec/security-options.ts';
+import type { ExecConfig } from './containers.ts';
+import { isAlive } from './lifecycle.ts';
+import type { Container } from './model.ts';
+import { parseMode } from './modes.ts';
+
+/** What a container's configuration refers to, looked up by the caller just before its start. */
+export interface StartFacts {
+  /** Where its root is mounted. */
+  readonly rootfs: string;
+  /** `config.user` and `hostConfig.groupAdd`, resolved in the mounted root. */
+  readonly user: ResolvedUser;
+  /** Path of its network namespace; undefined: the host's. */
+  readonly network: string | undefined;
+  /** Files made for it that appear as /etc/hosts, /etc/hostname and /etc/resolv.conf; a missing one is left out. */
+  readonly files: { readonly hosts?: string; readonly hostname?: string; readonly resolvConf?: string };
+  /** `hostConfig.resources.devices`, or all of the host's when privileged. */
+  readonly devices: readonly SpecDevice[];
+  /** Path of the init program on the host; undefined: none is installed. */
+  readonly initProgram: string | undefined;
+  /** Use it although the container does not say. */
+  readonly initByDefault: boolean;
+  /** Parent of containers' cgroups, with a leading slash. */
+  readonly cgroupParent: string;
+  /** Host directory that is a shareable container's /dev/shm. */
+  readonly shmDirectory: (id: string) => string;
+  /** Another container by reference, for `container:REF` modes. */
+  readonly find: (ref: string) => Container;
+  readonly machine: MachineFacts;
+}
+
+/** A container's configuration and the looked-up facts, as the runtime's input. Pure. Throws `invalid`, `conflict`. */
+export function specInput(container: Container, facts: StartFacts): SpecInput {
+  const { config, hostConfig, id } = container;
+  const { resources } = hostConfig;
+  const args = [...(config.entrypoint ?? []), ...(config.cmd ?? [])];
+  if (args.length === 0) throw new TareError('invalid', 'no command specified');
+  const request = resources.deviceRequests[0];
+  if (request) {
+    throw new TareError(
+      'invalid',
+      `could not select device driver "${request.driver}" with capabilities: [${(request.capabilities ?? []).map((set) => `[${set.join(' ')}]`).join(' ')}]`,
+    );
+  }
+  const [height, width] = hostConfig.consoleSize;
+  const namespaces = chooseNamespaces(container, facts);
+  const parent = resources.cgroupParent || facts.cgroupParent;
+  return {
+    id,
+    rootfs: facts.rootfs,
+    readonlyRootfs: hostConfig.readonlyRootfs,
+    args,
+    env: config.env,
+    workingDir: config.workingDir,
+    terminal: config.tty,
+    consoleSize: height > 0 && width > 0 ? { height, width } : undefined,
+    user: facts.user,
+    hostname: config.hostname,
+    domainname: config.domainname,
+    privileged: hostConfig.privileged,
+    capAdd: hostConfig.capAdd,
+    capDrop: hostConfig.capDrop,
+    security: parseSecurityOptions(hostConfig.securityOpt),
+    namespaces,
+    shm: chooseShm(container, facts),
+    mounts: chooseMounts(container, facts),
+    init: chooseInit(container, facts, namespaces.pid),
+    devices: facts.devices,
+    deviceCgroupRules: resources.deviceCgroupRules,
+    resources,
+    ulimits: resources.ulimits,
+    oomScoreAdj: hostConfig.oomScoreAdj,
+    sysctls: hostConfig.sysctls,
+    annotations: hostConfig.annotations,
+    cgroupsPath: `${parent.startsWith('/') ? '' : '/'}${parent.replace(/\/+$/, '')}/${id}`,
+    maskedPaths: hostConfig.maskedPaths,
+    readonlyPaths: hostConfig.readonlyPaths,
+    machine: facts.machine,
+  };
+}
+
+/** The other container of a `container:REF` mode, which must run. */
+function partner(ref: string, what: string, find: StartFacts['find']): Container {
+  const other = find(ref);
+  if (!isAlive(other.state)) {
+    throw new TareError(
+      'conflict',
+      `cannot join ${what} of a non running container: ${other.id} is ${other.state.status}: start it first`,
+    );
+  }
+  return other;
+}
+
+function chooseNamespaces(container: Container, facts: StartFacts): NamespaceChoices {
+  const { hostConfig } = container;
+  const choose = (mode: string, what: 'PID' | 'IPC', file: string): NamespaceChoice => {
+    const parsed = parseMode(mode, what);
+    if (parsed.kind === 'container') {
+      return { path: `/proc/${partner(parsed.ref, what, facts.find).state.pid}/ns/${file}` };
+    }
+    return parsed.word === 'host' ? 'host' : 'private';
+  };
+  // cgroup namespaces are the default on v2 only, and not for privileged containers.
+  const hostCgroups = facts.machine.cgroupVersion === 1 || hostConfig.privileged;
+  return {
+    network: facts.network === undefined ? 'host' : { path: facts.network },
+    pid: choose(hostConfig.pidMode, 'PID', 'pid'),
+    ipc: choose(hostConfig.ipcMode, 'IPC', 'ipc'),
+    uts: hostConfig.utsMode === 'host' ? 'host' : 'private',
+    cgroup: hostConfig.cgroupnsMode === '' ? (hostCgroups ? 'host' : 'private') : cgroupMode(hostConfig),
+  };
+}
+
+function cgroupMode(hostConfig: Container['hostConfig']): 'host' | 'private' {
+  return hostConfig.cgroupnsMode === 'host' ? 'host' : 'private';
+}
+
+/** Shared memory follows the IPC mode: shared ones need a directory of the host that both can mount. */
+function chooseShm(container: Container, facts: StartFacts): SpecInput['shm'] {
+  const mode = parseMode(container.hostConfig.ipcMode, 'IPC');
+  if (mode.kind === 'container') {
+    const other = partner(mode.ref, 'IPC', facts.find);
+    if (other.hostConfig.ipcMode !== 'shareable') {
+      throw new TareError(
+        'conflict',
+        `cannot join IPC of a container that does not share it: start ${other.name} with --ipc=shareable (its mode is "${other.hostConfig.ipcMode || 'private'}")`,
+      );
+    }
+    return { path: facts.shmDirectory(other.id) };
+  }
+  if (mode.word === 'host') return { path: '/dev/shm' };
+  if (mode.word === 'none') return undefined;
+  if (mode.word === 'shareable') return { path: facts.shmDirectory(container.id) };
+  return { size: container.hostConfig.shmSize };
+}
+
+function chooseInit(container: Container, facts: StartFacts, pid: NamespaceChoice): string | undefined {
+  if (!(container.hostConfig.init ?? facts.initByDefault) || pid !== 'private') return undefined;
+  if (facts.initProgram === undefined) {
+    throw new TareError(
+      'unavailable',
+      '--init needs an init program on the host; install the Debian package tini and try again',
+    );
+  }
+  return facts.initProgram;
+}
+
+function chooseMounts(container: Container, facts: StartFacts): SpecMount[] {
+  const { hostConfig, mounts } = container;
+  const result: SpecMount[] = mounts.map((point) => {
+    const request = hostConfig.mounts.find((mount) => mount.target === point.destination);
+    return {
+      type: point.type === 'tmpfs' ? 'tmpfs' : 'bind',
+      source: point.source,
+      destination: point.destination,
+      readOnly: !point.readWrite,
+      propagation: point.propagation,
+      recursive: !request?.bindOptions?.nonRecursive,
+      options: point.options,
+    };
+  });
+  for (const [destination, options] of Object.entries(hostConfig.tmpfs)) {
+    result.push({
+      type: 'tmpfs',
+      source: '',
+      destination,
+      readOnly: false,
+      propagation: '',
+      recursive: false,
+      options: options === '' ? [] : options.split(','),
+    });
+  }
+  const { hosts, hostname, resolvConf } = facts.files;
+  const files = { '/etc/hosts': hosts, '/etc/hostname': hostname, '/etc/resolv.conf': resolvConf };
+  for (const [destination, source] of Object.entries(files)) {
+    if (source === undefined || result.some((mount) => mount.destination === destination)) continue;
+    result.push({
+      type: 'bind',
+      source,
+      destination,
+      readOnly: hostConfig.readonlyRootfs,
+      propagation: '',
+      recursive: false,
+      options: [],
+    });
+  }
+  return result;
+}
+
+/** An exec's configuration as the runtime's input; `user` is its user resolved in the container's root. Pure. */
+export function execInput(
+  container: Container,
+  exec: ExecConfig,
+  user: ResolvedUser,
+  machine: MachineFacts,
+): ExecInput {
+  const { config, hostConfig } = container;
+  return {
+    args: exec.cmd,
+    env: [...config.env, ...exec.env],
+    hostname: config.hostname,
+    workingDir: exec.workingDir || config.workingDir,
+    terminal: exec.tty,
+    user,
+    privileged: exec.privileged || hostConfig.privileged,
+    capAdd: hostConfig.capAdd,
+    capDrop: hostConfig.capDrop,
+    security: parseSecurityOptions(hostConfig.securityOpt),
+    machine,
+  };
+}
