@@ -42,14 +42,19 @@ export interface Snapshotter {
   listSnapshots(): string[];
   remove(key: string): Promise<void>;
 
-  /** What the snapshot changed against its layers, sorted by path, as `docker diff` reports it. */
-  changes(key: string): Promise<Change[]>;
+  /**
+   * What the snapshot changed against its layers, sorted by path, as `docker diff` reports it. `hidden`: absolute
+   * paths of mount points that the runtime made in the snapshot; an empty file or directory there is no change.
+   */
+  changes(key: string, hidden?: readonly string[]): Promise<Change[]>;
   /** The snapshot's changes as a layer tar with OCI whiteouts (`.wh.NAME`, `.wh..wh..opq`). */
-  diff(key: string): ReadableStream<Uint8Array>;
+  diff(key: string, hidden?: readonly string[]): ReadableStream<Uint8Array>;
   /** What the snapshot itself takes. */
   usage(key: string): Promise<Usage>;
   /** Removes half-made layers and snapshots, at start-up. */
   sweep(): Promise<void>;
+  /** Waits for what goes on in the background and lets go of threads. */
+  close(): Promise<void>;
 }
 
 export interface LayerInfo {

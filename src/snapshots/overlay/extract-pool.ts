@@ -1,0 +1,144 @@
+import { TareError } from '../../base/errors.ts';
+import type { FromWorker, ToWorker } from './extract-worker.ts';
+import type { LayerJobRequest, LayerJobResult } from './layer-job.ts';
+
+/** Bytes of one message to a Worker; small pieces are joined. */
+const MESSAGE = 1024 * 1024;
+/** Messages that may wait in front of a Worker: bounds the memory to 8 MiB a layer. */
+const WINDOW = 8;
+/** How long an unused Worker is kept, in milliseconds. */
+const IDLE = 5000;
+
+/** Runs layer jobs in Workers, at most `limit` at once; an idle Worker ends soon. */
+export class ExtractPool {
+  readonly #limit: number;
+  readonly #idle: Array<{ worker: Worker; timer: ReturnType<typeof setTimeout> }> = [];
+  readonly #waiting: Array<() => void> = [];
+  #running = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Feeds `tar` to one job. The source is cancelled when the job fails. */
+  async run(request: LayerJobRequest, tar: AsyncIterable<Uint8Array>): Promise<LayerJobResult> {
+    while (this.#running >= this.#limit) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#running++;
+    const worker = this.#take();
+    let healthy = false;
+    try {
+      const result = await runJob(worker, request, tar);
+      healthy = true;
+      return result;
+    } finally {
+      this.#running--;
+      if (healthy) this.#giveBack(worker);
+      // Its messages still under way would confuse the next job.
+      else worker.terminate();
+      this.#waiting.shift()?.();
+    }
+  }
+
+  #take(): Worker {
+    const free = this.#idle.pop();
+    if (free === undefined) return new Worker(new URL('./extract-worker.ts', import.meta.url));
+    clearTimeout(free.timer);
+    return free.worker;
+  }
+
+  #giveBack(worker: Worker): void {
+    worker.onmessage = null;
+    worker.onerror = null;
+    const entry = {
+      worker,
+      timer: setTimeout(() => {
+        this.#idle.splice(this.#idle.indexOf(entry), 1);
+        worker.terminate();
+      }, IDLE),
+    };
+    entry.timer.unref();
+    this.#idle.push(entry);
+    worker.unref();
+  }
+
+  close(): void {
+    for (const { worker, timer } of this.#idle.splice(0)) {
+      clearTimeout(timer);
+      worker.terminate();
+    }
+  }
+}
+
+async function runJob(
+  worker: Worker,
+  request: LayerJobRequest,
+  tar: AsyncIterable<Uint8Array>,
+): Promise<LayerJobResult> {
+  worker.ref();
+  const ended = Promise.withResolvers<LayerJobResult | undefined>();
+  // A failure may come while the source is being read; the race below sees it.
+  ended.promise.catch(() => {});
+  let outstanding = 0;
+  let failure: TareError | undefined;
+  let wake: () => void = () => {};
+  worker.onmessage = (event: MessageEvent<FromWorker>): void => {
+    const message = event.data;
+    if ('ack' in message) outstanding--;
+    else if ('result' in message) ended.resolve(message.result);
+    else if ('aborted' in message) ended.resolve(undefined);
+    else {
+      failure = new TareError(message.error.kind, message.error.message);
+      ended.reject(failure);
+    }
+    wake();
+  };
+  worker.onerror = (event: ErrorEvent): void => {
+    ended.reject(new Error(`the extraction thread failed: ${event.message}`));
+    failure = new TareError('internal', event.message);
+    wake();
+  };
+  const send = (message: ToWorker): void => worker.postMessage(message);
+  send({ begin: request });
+  try {
+    for await (const chunk of joined(tar)) {
+      while (outstanding >= WINDOW && failure === undefined) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      if (failure !== undefined) break;
+      outstanding++;
+      worker.postMessage({ chunk } satisfies ToWorker, [chunk.buffer]);
+    }
+  } catch (error) {
+    send({ abort: true });
+    await ended.promise.catch(() => {});
+    throw error;
+  }
+  if (failure === undefined) send({ end: true });
+  const result = await ended.promise;
+  if (result === undefined) throw new TareError('cancelled', 'the layer was aborted');
+  return result;
+}
+
+/** Copies a stream into buffers of their own of MESSAGE bytes, which can be transferred. */
+async function* joined(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let buffer = new Uint8Array(MESSAGE);
+  let filled = 0;
+  for await (const chunk of source) {
+    for (let at = 0; at < chunk.byteLength; ) {
+      const part = chunk.subarray(at, at + MESSAGE - filled);
+      buffer.set(part, filled);
+      filled += part.byteLength;
+      at += part.byteLength;
+      if (filled === MESSAGE) {
+        yield buffer;
+        buffer = new Uint8Array(MESSAGE);
+        filled = 0;
+      }
+    }
+  }
+  if (filled > 0) yield buffer.slice(0, filled);
+}

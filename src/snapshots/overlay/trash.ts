@@ -1,0 +1,50 @@
+import { renameSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import type { Logger } from '../../base/log.ts';
+import { codeOf } from '../../kernel/errno.ts';
+import { randomName } from './layout.ts';
+
+/**
+ * Deletes trees without making anyone wait: a rename takes them out of sight at once, the deletion goes on in
+ * the background. What a crash leaves in the trash is deleted by the next start's sweep.
+ */
+export class Trash {
+  readonly #directory: string;
+  readonly #logger: Logger;
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(directory: string, logger: Logger) {
+    this.#directory = directory;
+    this.#logger = logger;
+  }
+
+  /** Throws away `path`; not there is fine. Returns whether it was there. */
+  discard(path: string): boolean {
+    const target = `${this.#directory}/${randomName(16)}`;
+    try {
+      renameSync(path, target);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return false;
+      throw error;
+    }
+    this.delete(target);
+    return true;
+  }
+
+  /** Starts to delete something that is in the trash already. */
+  delete(path: string): void {
+    const run = rm(path, { recursive: true, force: true })
+      .catch((error: unknown) => {
+        this.#logger.warn('cannot delete; the next start tries again', { path, error });
+      })
+      .finally(() => {
+        this.#running.delete(run);
+      });
+    this.#running.add(run);
+  }
+
+  /** Resolves when nothing is being deleted. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+}
