@@ -65,11 +65,11 @@ export class Floor {
   async once(): Promise<number> {
     const begin = performance.now();
     const exits = this.#place.path('exits');
+    const id = await this.#create();
     const ended = Promise.withResolvers<void>();
     const watcher = watch(exits, (_, name) => {
-      if (name && !name.startsWith('.')) ended.resolve();
+      if (name === id) ended.resolve();
     });
-    const id = await this.#create();
     // Opening crun's gate is what `crun start` does, without a process.
     const gate = openSync(this.#place.path('crun', id, 'exec.fifo'), 'w');
     writeSync(gate, '0');
@@ -126,11 +126,6 @@ export class Floor {
       () => undefined,
     );
     await this.#place.close();
-    await must([
-      'sh',
-      '-c',
-      'find /sys/fs/cgroup -depth -type d -path "*/tare-bench*" -exec rmdir {} +',
-    ]).catch(() => undefined);
   }
 }
 

@@ -8,6 +8,7 @@ import { busyboxTar } from '../test/support/busybox-image.ts';
 import { DockerEngine } from './dockerd.ts';
 import type { Engine } from './engine.ts';
 import { Floor } from './floor.ts';
+import { Groups } from './groups.ts';
 import { PodmanEngine } from './podman.ts';
 import { describeMachine, type Row, table } from './report.ts';
 import { TareEngine } from './tare.ts';
@@ -112,6 +113,7 @@ async function main(): Promise<void> {
     const tree = await newerDebian(say);
     engines.push(new DockerEngine(tree), new PodmanEngine(tree));
   }
+  const groups = new Groups();
   const started: Engine[] = [];
   const rows: Row[] = [];
   const versions: string[] = [];
@@ -119,6 +121,7 @@ async function main(): Promise<void> {
     for (const engine of started.splice(0)) {
       await engine.stop().catch((error: Error) => say(`${engine.name}: ${error.message}`));
     }
+    groups.removeNew();
   };
   process.once('SIGINT', () => void stopAll().then(() => process.exit(130)));
   process.once('SIGTERM', () => void stopAll().then(() => process.exit(143)));

@@ -20,7 +20,9 @@ export function describeMachine(): string {
   const system = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux';
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
   const cgroups = mounts.includes(' - cgroup ') ? 'v1 (hybrid)' : 'v2';
-  const disk = / \/(?:var(?:\/tmp)?)? .* - (\S+) /.exec(mounts)?.[1] ?? '?';
+  const disk = ['/var/tmp', '/var', '/']
+    .map((place) => new RegExp(`^\\S+ \\S+ \\S+ \\S+ ${place} .* - (\\S+) `, 'm').exec(mounts)?.[1])
+    .find((type) => type !== undefined);
   return [
     system,
     `kernel ${release()}`,
