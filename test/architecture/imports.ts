@@ -119,14 +119,22 @@ export function valueCycles(files: readonly SourceFile[]): string[][] {
   return cycles;
 }
 
-/** Files that are evaluated when `entry` is, each with the chain of imports that leads to it. */
-export function evaluatedBy(files: readonly SourceFile[], entry: string): Map<string, string[]> {
+/**
+ * Files that are evaluated when `entry` is, each with the chain of imports that leads to it. `follows` says which
+ * dynamic imports count as taken.
+ */
+export function evaluatedBy(
+  files: readonly SourceFile[],
+  entry: string,
+  follows: (target: string) => boolean = () => false,
+): Map<string, string[]> {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const reached = new Map<string, string[]>([[entry, [entry]]]);
   const queue = [entry];
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     for (const target of byPath.get(next)?.imports ?? []) {
-      if (target.kind !== 'value' || reached.has(target.to)) continue;
+      const taken = target.kind === 'value' || (target.kind === 'dynamic' && follows(target.to));
+      if (!taken || reached.has(target.to)) continue;
       reached.set(target.to, [...reached.get(next)!, target.to]);
       if (!target.external) queue.push(target.to);
     }
