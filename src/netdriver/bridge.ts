@@ -47,9 +47,11 @@ export class BridgeDriver implements NetworkDriver {
   }
 
   async removeNetwork(network: NetworkSpec): Promise<void> {
-    await this.#ports.removeNetwork(network.id);
     const link = findLink(this.#route, network.bridgeName);
-    if (link?.kind === 'bridge') await this.#deleteLinks([network.bridgeName]);
+    await Promise.all([
+      this.#ports.removeNetwork(network.id),
+      this.#deleteLinks(link?.kind === 'bridge' ? [network.bridgeName] : []),
+    ]);
   }
 
   async join(network: NetworkSpec, endpoint: EndpointSpec, ns: NetworkNamespace): Promise<void> {
@@ -75,11 +77,15 @@ export class BridgeDriver implements NetworkDriver {
     endpoint: EndpointSpec,
     wanted: readonly Publication[],
   ): Promise<Publication[]> {
-    return wanted.length === 0 ? [] : this.#ports.publish(network, endpoint, wanted);
+    if (wanted.length === 0) return [];
+    // Where bridged frames pass the IP hooks (bridge-nf-call-iptables), a container that calls its own published
+    // port gets its frame back on the port it sent it from. Only then: a hairpin port hears its own broadcasts.
+    this.#route.execute([setLink(endpoint.hostInterface, { hairpin: true })]);
+    return await this.#ports.publish(network, endpoint, wanted);
   }
 
   async unpublish(endpoint: EndpointSpec): Promise<void> {
-    this.#ports.unpublish(endpoint);
+    await this.#ports.unpublish(endpoint);
   }
 
   async restore(

@@ -1,12 +1,8 @@
 import { messageOf, TareError, wrapError } from '../../base/errors.ts';
-import { newId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import { KeyedMutex } from '../../base/mutex.ts';
-import { bareAddress, macOf, parseCidr } from '../../netdriver/addressing.ts';
-import { NetworkAddresses } from '../../netdriver/ipam.ts';
-import { newHostInterface, PREPARED_INTERFACE } from '../../netdriver/namespaces.ts';
+import { PREPARED_INTERFACE } from '../../netdriver/namespaces.ts';
 import type {
-  EndpointSpec,
   NamespacePool,
   NetworkDriver,
   NetworkNamespace,
@@ -22,8 +18,10 @@ import {
   type HostView,
   passiveNetwork,
 } from './default-network.ts';
+import { Endpoints, endpointSpec } from './endpoints.ts';
+import { NetworkRows, sameNetwork } from './network-rows.ts';
 import type { CreateNetwork, Network, NetworkService } from './networks.ts';
-import { bridgeNetwork, checkEndpointSettings, isPredefined } from './request.ts';
+import { bridgeNetwork, isPredefined } from './request.ts';
 
 export interface NetworkStoreOptions {
   readonly table: NetworkTable;
@@ -42,29 +40,17 @@ export interface NetworkStoreOptions {
   readonly now?: () => number;
 }
 
-/** An endpoint that holds addresses now. */
-interface ActiveEndpoint {
-  readonly networkId: string;
-  readonly containerId: string;
-  readonly ipv4: string;
-  readonly ipv6: string;
-}
-
 const DEFAULT_READY = 3;
 
 /**
- * The networks: a row each, and in memory who holds which address. Addresses have no rows of their own: a
- * container's row names its endpoints, and `restore` claims them again, so a start costs no commit here.
- *
- * A network's row is written before its bridge is made and deleted after the bridge is gone: after a crash the
+ * The networks and what containers get of them, over the drivers. A network's row is written before its bridge is made and deleted after the bridge is gone: after a crash the
  * row decides, and `restore` makes what is missing.
  */
 export class NetworkStore implements NetworkService {
   readonly #options: NetworkStoreOptions;
   readonly #drivers: ReadonlyMap<string, NetworkDriver>;
-  readonly #networks = new Map<string, Network>();
-  readonly #addresses = new Map<string, NetworkAddresses>();
-  readonly #active = new Map<string, ActiveEndpoint>();
+  readonly #rows: NetworkRows;
+  readonly #endpoints = new Endpoints();
   readonly #mutex = new KeyedMutex();
   readonly #now: () => number;
 
@@ -73,46 +59,31 @@ export class NetworkStore implements NetworkService {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#drivers = new Map(options.drivers.map((driver) => [driver.name, driver]));
-    for (const row of options.table.all()) {
-      const stored = JSON.parse(row.document) as Omit<Network, 'id' | 'name'>;
-      this.#hold({ ...stored, id: row.id, name: row.name });
-    }
+    this.#rows = new NetworkRows(options.table);
     const { defaultBridge } = options;
-    if (defaultBridge && !this.find('bridge')) this.#save(this.#defaultNetwork(defaultBridge, undefined));
+    if (defaultBridge && !this.find('bridge'))
+      this.#rows.save(this.#defaultNetwork(defaultBridge, undefined));
     for (const name of ['host', 'none'] as const) {
-      if (!this.find(name)) this.#save(passiveNetwork(name, this.#now()));
+      if (!this.find(name)) this.#rows.save(passiveNetwork(name, this.#now()));
     }
   }
 
   find(ref: string): Network | undefined {
-    const name = ref === 'default' ? 'bridge' : ref;
-    const exact = this.#networks.get(name);
-    if (exact || name === '') return exact;
-    const matches: Network[] = [];
-    for (const network of this.#networks.values()) {
-      if (network.name === name) return network;
-      if (network.id.startsWith(name)) matches.push(network);
-    }
-    if (matches.length > 1) {
-      throw new TareError('invalid', `network ${ref} is ambiguous (${matches.length} matches found on ID)`);
-    }
-    return matches[0];
+    return this.#rows.find(ref);
   }
 
   get(ref: string): Network {
-    const network = this.find(ref);
-    if (!network) throw new TareError('not-found', `network ${ref} not found`);
-    return network;
+    return this.#rows.get(ref);
   }
 
   list(): Network[] {
-    return [...this.#networks.values()];
+    return this.#rows.list();
   }
 
   async create(request: CreateNetwork): Promise<{ id: string; warning: string }> {
     return await this.#mutex.run('networks', async () => {
       const network = this.#planned(request);
-      this.#save(network);
+      this.#rows.save(network);
       try {
         await this.#driver(network).createNetwork(network);
       } catch (error) {
@@ -133,7 +104,7 @@ export class NetworkStore implements NetworkService {
       if (isPredefined(network.name)) {
         throw new TareError('forbidden', `${network.name} is a pre-defined network and cannot be removed`);
       }
-      const users = [...this.#active.values()].filter((endpoint) => endpoint.networkId === network.id);
+      const users = this.#endpoints.activeIn(network.id);
       if (users.length > 0) {
         const named = users.map(({ containerId }) => {
           const name = this.#options.containerName(containerId) ?? '';
@@ -145,11 +116,11 @@ export class NetworkStore implements NetworkService {
         );
       }
       // Out of sight first, so that no container comes in while its bridge goes.
-      this.#networks.delete(network.id);
+      const show = this.#rows.hide(network);
       try {
         await this.#driver(network).removeNetwork(network);
       } catch (error) {
-        this.#networks.set(network.id, network);
+        show();
         throw wrapError(error, 'error while removing network');
       }
       this.#options.namespaces.keepReady(network, 0);
@@ -164,43 +135,11 @@ export class NetworkStore implements NetworkService {
     settings: EndpointSettings,
     index: number,
   ): Promise<ContainerEndpoint> {
-    const network = this.get(networkRef);
-    checkEndpointSettings(network, settings);
-    const addresses = this.#addressesOf(network);
-    const ipv4 = addresses.take(32, settings.ipv4Address);
-    let ipv6 = '';
-    try {
-      if (network.enableIPv6) ipv6 = addresses.take(128, settings.ipv6Address);
-    } catch (error) {
-      addresses.release(ipv4);
-      throw error;
-    }
-    const endpointId = newId();
-    this.#active.set(endpointId, { networkId: network.id, containerId, ipv4, ipv6 });
-    return {
-      networkId: network.id,
-      networkName: network.name,
-      endpointId,
-      settings,
-      interfaceName: ipv4 || ipv6 ? `eth${index}` : '',
-      hostInterface: ipv4 || ipv6 ? newHostInterface() : '',
-      macAddress: settings.macAddress.replaceAll('-', ':').toLowerCase() || (ipv4 && macOf(ipv4)),
-      ipv4,
-      ipv6,
-      gateway: network.internal ? '' : gatewayOf(network, ipv4),
-      ipv6Gateway: network.internal ? '' : gatewayOf(network, ipv6),
-      defaultGateway: index === 0 && !network.internal,
-    };
+    return this.#endpoints.allocate(this.get(networkRef), containerId, settings, index);
   }
 
   async release(endpoint: ContainerEndpoint): Promise<void> {
-    // By the endpoint's id: its address may have gone to another since it was released.
-    const active = this.#active.get(endpoint.endpointId);
-    if (!active) return;
-    this.#active.delete(endpoint.endpointId);
-    const addresses = this.#addresses.get(active.networkId);
-    addresses?.release(active.ipv4);
-    addresses?.release(active.ipv6);
+    this.#endpoints.release(endpoint.endpointId);
   }
 
   async namespace(networkRef: string | undefined): Promise<NetworkNamespace> {
@@ -308,7 +247,7 @@ export class NetworkStore implements NetworkService {
       return;
     }
     const after = defaultBridge && this.#defaultNetwork(defaultBridge, before);
-    if (after && documentOf(after) === documentOf(before)) return;
+    if (after && sameNetwork(after, before)) return;
     const place = (network: Network): string => JSON.stringify([network.bridgeName, network.subnets]);
     if (!after || place(after) !== place(before)) {
       try {
@@ -318,7 +257,7 @@ export class NetworkStore implements NetworkService {
       }
       this.#forget(before);
     }
-    if (after) this.#save(after);
+    if (after) this.#rows.save(after);
   }
 
   #defaultNetwork(wanted: DefaultBridge, before: Network | undefined): Network {
@@ -333,7 +272,7 @@ export class NetworkStore implements NetworkService {
     if (isPredefined(name) || name.startsWith('container:')) {
       throw new TareError('forbidden', `operation is not permitted on predefined ${name} network`);
     }
-    for (const network of this.#networks.values()) {
+    for (const network of this.list()) {
       if (network.name === name) throw new TareError('conflict', `network with name ${name} already exists`);
     }
     const driver = request.driver || 'bridge';
@@ -363,44 +302,21 @@ export class NetworkStore implements NetworkService {
     return driver;
   }
 
-  #addressesOf(network: Network): NetworkAddresses {
-    let addresses = this.#addresses.get(network.id);
-    if (!addresses) {
-      addresses = new NetworkAddresses(network.subnets, `${network.name} (${network.id})`);
-      this.#addresses.set(network.id, addresses);
-    }
-    return addresses;
-  }
-
   #claim(endpoint: ContainerEndpoint, containerId: string): void {
+    const { log } = this.#options;
     const network = this.find(endpoint.networkId);
     if (!network) {
-      this.#options.log.warn('a container is in a network that is gone', { container: containerId });
+      log.warn('a container is in a network that is gone', { container: containerId });
       return;
     }
-    const { ipv4, ipv6 } = endpoint;
-    this.#active.set(endpoint.endpointId, { networkId: network.id, containerId, ipv4, ipv6 });
-    for (const address of [ipv4, ipv6]) {
-      if (address && !this.#addressesOf(network).restore(address)) {
-        this.#options.log.warn('two containers have the same address', { container: containerId, address });
-      }
+    for (const address of this.#endpoints.claim(network, endpoint, containerId)) {
+      log.warn('two containers have the same address', { container: containerId, address });
     }
-  }
-
-  #hold(network: Network): void {
-    this.#networks.set(network.id, network);
-  }
-
-  #save(network: Network): void {
-    const { id, name } = network;
-    this.#options.table.put({ id, name, document: documentOf(network) });
-    this.#hold(network);
   }
 
   #forget(network: Network): void {
-    this.#options.table.delete(network.id);
-    this.#networks.delete(network.id);
-    this.#addresses.delete(network.id);
+    this.#rows.forget(network);
+    this.#endpoints.forgetNetwork(network.id);
   }
 
   #emit(action: string, network: Network, attributes: Record<string, string>): void {
@@ -411,34 +327,4 @@ export class NetworkStore implements NetworkService {
       attributes: { ...attributes, name: network.name, type: network.driver },
     });
   }
-}
-
-/** What a row holds beside id and name. */
-function documentOf({ id: _id, name: _name, ...document }: Network): string {
-  return JSON.stringify(document);
-}
-
-/** The gateway of the subnet that the address is in; empty without one. */
-function gatewayOf(network: Network, address: string): string {
-  if (!address) return '';
-  const own = parseCidr(address);
-  const subnet = network.subnets.find((candidate) => {
-    const cidr = parseCidr(candidate.subnet);
-    return cidr.bits === own.bits && cidr.base === own.base;
-  });
-  return subnet ? bareAddress(subnet.gateway) : '';
-}
-
-function endpointSpec(endpoint: ContainerEndpoint, containerId: string): EndpointSpec {
-  return {
-    id: endpoint.endpointId,
-    networkId: endpoint.networkId,
-    containerId,
-    interfaceName: endpoint.interfaceName,
-    hostInterface: endpoint.hostInterface,
-    macAddress: endpoint.macAddress,
-    ipv4: endpoint.ipv4,
-    ipv6: endpoint.ipv6,
-    defaultGateway: endpoint.defaultGateway,
-  };
 }

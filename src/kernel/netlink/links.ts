@@ -29,6 +29,7 @@ const INFO_DATA = 2;
 const INFO_SLAVE_KIND = 4;
 const INFO_SLAVE_DATA = 5;
 const VETH_INFO_PEER = 1;
+const BRPORT_MODE = 4;
 const BRPORT_ISOLATED = 33;
 const INET6_ADDR_GEN_MODE = 8;
 const ADDR_GEN_NONE = 1;
@@ -130,6 +131,8 @@ export interface LinkChange {
   readonly noLinkLocal?: boolean;
   /** An isolated port of a bridge exchanges frames with the bridge only, not with other isolated ports. */
   readonly isolated?: boolean;
+  /** A port of a bridge in hairpin mode gets back what it sends if that is where it belongs. */
+  readonly hairpin?: boolean;
 }
 
 /** Changes a link, by index or name. */
@@ -145,10 +148,14 @@ export function setLink(link: number | string, change: LinkChange): NetlinkReque
       if (change.mac !== undefined) writer.attribute(Ifla.ADDRESS, macBytes(change.mac));
       if (change.mtu !== undefined) writer.number32(Ifla.MTU, change.mtu);
       if (change.master !== undefined) writer.number32(Ifla.MASTER, change.master);
-      if (change.isolated !== undefined) {
+      const { isolated, hairpin } = change;
+      if (isolated !== undefined || hairpin !== undefined) {
         writer.nested(Ifla.LINKINFO, () => {
           writer.string(INFO_SLAVE_KIND, 'bridge');
-          writer.nested(INFO_SLAVE_DATA, () => writer.number8(BRPORT_ISOLATED, change.isolated ? 1 : 0));
+          writer.nested(INFO_SLAVE_DATA, () => {
+            if (hairpin !== undefined) writer.number8(BRPORT_MODE, hairpin ? 1 : 0);
+            if (isolated !== undefined) writer.number8(BRPORT_ISOLATED, isolated ? 1 : 0);
+          });
         });
       }
       if (change.noLinkLocal) {

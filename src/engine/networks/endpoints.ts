@@ -1,0 +1,123 @@
+import { newId } from '../../base/ids.ts';
+import { bareAddress, macOf, parseCidr } from '../../netdriver/addressing.ts';
+import { NetworkAddresses } from '../../netdriver/ipam.ts';
+import { newHostInterface } from '../../netdriver/namespaces.ts';
+import type { EndpointSpec } from '../../netdriver/netdriver.ts';
+import type { ContainerEndpoint, EndpointSettings } from '../containers/model.ts';
+import type { Network } from './networks.ts';
+import { checkEndpointSettings } from './request.ts';
+
+/** An endpoint that holds addresses now. */
+export interface ActiveEndpoint {
+  readonly networkId: string;
+  readonly containerId: string;
+  readonly ipv4: string;
+  readonly ipv6: string;
+}
+
+/**
+ * Who holds which address, in memory. There are no rows for it: a container's row names its endpoints, and after
+ * a restart `claim` is told of each again, so a container's start costs no commit here.
+ */
+export class Endpoints {
+  readonly #addresses = new Map<string, NetworkAddresses>();
+  readonly #active = new Map<string, ActiveEndpoint>();
+
+  /** Makes an endpoint with addresses of its own. Throws `invalid`, `forbidden`, `exhausted`. */
+  allocate(
+    network: Network,
+    containerId: string,
+    settings: EndpointSettings,
+    index: number,
+  ): ContainerEndpoint {
+    checkEndpointSettings(network, settings);
+    const addresses = this.#addressesOf(network);
+    const ipv4 = addresses.take(32, settings.ipv4Address);
+    let ipv6 = '';
+    try {
+      if (network.enableIPv6) ipv6 = addresses.take(128, settings.ipv6Address);
+    } catch (error) {
+      addresses.release(ipv4);
+      throw error;
+    }
+    const endpointId = newId();
+    this.#active.set(endpointId, { networkId: network.id, containerId, ipv4, ipv6 });
+    const linked = ipv4 !== '' || ipv6 !== '';
+    return {
+      networkId: network.id,
+      networkName: network.name,
+      endpointId,
+      settings,
+      interfaceName: linked ? `eth${index}` : '',
+      hostInterface: linked ? newHostInterface() : '',
+      macAddress: settings.macAddress.replaceAll('-', ':').toLowerCase() || (ipv4 && macOf(ipv4)),
+      ipv4,
+      ipv6,
+      gateway: network.internal ? '' : gatewayOf(network, ipv4),
+      ipv6Gateway: network.internal ? '' : gatewayOf(network, ipv6),
+      defaultGateway: index === 0 && !network.internal,
+    };
+  }
+
+  /** Takes what an endpoint held before a restart. Returns the addresses that another one holds already. */
+  claim(network: Network, endpoint: ContainerEndpoint, containerId: string): string[] {
+    const { ipv4, ipv6, endpointId } = endpoint;
+    this.#active.set(endpointId, { networkId: network.id, containerId, ipv4, ipv6 });
+    const addresses = this.#addressesOf(network);
+    return [ipv4, ipv6].filter((address) => address !== '' && !addresses.restore(address));
+  }
+
+  /** By the endpoint's id: its address may have gone to another since it was released. */
+  release(endpointId: string): void {
+    const active = this.#active.get(endpointId);
+    if (!active) return;
+    this.#active.delete(endpointId);
+    const addresses = this.#addresses.get(active.networkId);
+    addresses?.release(active.ipv4);
+    addresses?.release(active.ipv6);
+  }
+
+  activeIn(networkId: string): ActiveEndpoint[] {
+    return [...this.#active.values()].filter((endpoint) => endpoint.networkId === networkId);
+  }
+
+  /** Forgets a network's addresses, because it goes or gets other subnets. */
+  forgetNetwork(networkId: string): void {
+    this.#addresses.delete(networkId);
+  }
+
+  #addressesOf(network: Network): NetworkAddresses {
+    let addresses = this.#addresses.get(network.id);
+    if (!addresses) {
+      addresses = new NetworkAddresses(network.subnets, `${network.name} (${network.id})`);
+      this.#addresses.set(network.id, addresses);
+    }
+    return addresses;
+  }
+}
+
+/** The gateway of the subnet that the address is in; empty without one. */
+function gatewayOf(network: Network, address: string): string {
+  if (!address) return '';
+  const own = parseCidr(address);
+  const subnet = network.subnets.find((candidate) => {
+    const cidr = parseCidr(candidate.subnet);
+    return cidr.bits === own.bits && cidr.base === own.base;
+  });
+  return subnet ? bareAddress(subnet.gateway) : '';
+}
+
+/** The driver's view of a stored endpoint. */
+export function endpointSpec(endpoint: ContainerEndpoint, containerId: string): EndpointSpec {
+  return {
+    id: endpoint.endpointId,
+    networkId: endpoint.networkId,
+    containerId,
+    interfaceName: endpoint.interfaceName,
+    hostInterface: endpoint.hostInterface,
+    macAddress: endpoint.macAddress,
+    ipv4: endpoint.ipv4,
+    ipv6: endpoint.ipv6,
+    defaultGateway: endpoint.defaultGateway,
+  };
+}
