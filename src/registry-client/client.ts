@@ -1,0 +1,134 @@
+import { isKind, TareError } from '../base/errors.ts';
+import type { ContentStore } from '../content/content.ts';
+import { isDigest, parseDigest } from '../oci/digest.ts';
+import { runnableLayers } from '../oci/manifest.ts';
+import { IMAGE_CONFIG_LIMIT, parseImageConfig } from '../oci/parse-image-config.ts';
+import { hostPlatform } from '../oci/platform.ts';
+import { manifestSelector, type Reference, withDefaultTag } from '../oci/reference.ts';
+import { originsOf } from './endpoints.ts';
+import { type DownloadSlots, fetchBlob, startLayers } from './fetch-layers.ts';
+import type { FetchedImage, FetchOptions, ImageFetcher, RegistryClientConfig } from './registry-client.ts';
+import { type ResolvedImage, resolveImage } from './resolve.ts';
+import { Semaphore } from './semaphore.ts';
+import type { RegistrySession } from './session.ts';
+import { Sessions } from './sessions.ts';
+import { type Settings, settingsOf } from './settings.ts';
+import { SingleFlight } from './single-flight.ts';
+
+/** The client of all registries; one in a daemon, so that downloads, tokens and connections are shared. */
+export class RegistryClient implements ImageFetcher {
+  #settings: Settings;
+  #sessions: Sessions;
+  #shared: DownloadSlots;
+
+  constructor(config: RegistryClientConfig = {}) {
+    this.#settings = settingsOf(config);
+    this.#sessions = new Sessions(this.#settings);
+    this.#shared = {
+      slots: new Semaphore(this.#settings.maxConcurrentDownloads),
+      flights: new SingleFlight(),
+    };
+  }
+
+  /** Takes another configuration for fetches that start from now on (SIGHUP). */
+  configure(config: RegistryClientConfig): void {
+    this.#settings = settingsOf(config);
+    this.#sessions = new Sessions(this.#settings);
+    const slots = new Semaphore(this.#settings.maxConcurrentDownloads);
+    this.#shared = { slots, flights: this.#shared.flights };
+  }
+
+  /**
+   * Fetches one platform of an image; see ImageFetcher for how its layers come. Throws `not-found`,
+   * `unauthorized`, `unavailable`, `timeout`, `corrupt`, `invalid` or `cancelled` in Docker's words.
+   */
+  async fetchImage(given: Reference, options: FetchOptions, content: ContentStore): Promise<FetchedImage> {
+    const ref = withDefaultTag(given);
+    const sessions = this.#sessions;
+    const { session, resolved } = await this.#resolve(ref, options, content);
+    options.report({ id: manifestSelector(ref), status: `Pulling from ${ref.path}` });
+    try {
+      return await this.#fetchBlobs(session, ref, resolved, options, content);
+    } catch (error) {
+      if (isKind(error, 'unavailable', 'timeout')) sessions.forget(session);
+      throw error;
+    }
+  }
+
+  /** Asks the mirrors, then the registry. What a mirror does not have or cannot do is no error. */
+  async #resolve(
+    ref: Reference,
+    options: FetchOptions,
+    content: ContentStore,
+  ): Promise<{ session: RegistrySession; resolved: ResolvedImage }> {
+    const sessions = this.#sessions;
+    const platform = options.platform ?? hostPlatform();
+    for (const origin of await originsOf(ref.domain, this.#settings)) {
+      let session: RegistrySession | undefined;
+      try {
+        // The user's credentials are for the registry, never for a mirror of it.
+        session = await sessions.open(origin, origin.mirror ? {} : (options.auth ?? {}), options.signal);
+        return { session, resolved: await resolveImage(session, ref, platform, content, options.signal) };
+      } catch (error) {
+        if (session !== undefined && isKind(error, 'unavailable', 'timeout')) sessions.forget(session);
+        if (!origin.mirror || isKind(error, 'cancelled')) throw error;
+      }
+    }
+    throw new TareError('internal', `no registry is known for ${ref.domain}`);
+  }
+
+  async #fetchBlobs(
+    session: RegistrySession,
+    ref: Reference,
+    resolved: ResolvedImage,
+    options: FetchOptions,
+    content: ContentStore,
+  ): Promise<FetchedImage> {
+    const { manifest, digest, manifestDigest, manifestBytes } = resolved;
+    const layers = runnableLayers(manifest);
+    if (manifest.config.size > IMAGE_CONFIG_LIMIT) {
+      throw new TareError(
+        'corrupt',
+        `image config ${manifest.config.digest} is larger than ${IMAGE_CONFIG_LIMIT} bytes`,
+      );
+    }
+    const { signal, hold } = options;
+    await fetchBlob(session, ref, manifest.config, content, this.#shared, { signal, hold });
+    const configBytes = await content.read(manifest.config.digest, IMAGE_CONFIG_LIMIT);
+    const config = parseImageConfig(configBytes);
+    const diffIds = config.rootfs.diff_ids;
+    if (diffIds.length !== layers.length) {
+      throw new TareError(
+        'corrupt',
+        `invalid image: ${layers.length} layers, but ${diffIds.length} diff IDs`,
+      );
+    }
+    for (const document of resolved.documents) await store(document, content, hold);
+    const documents = resolved.documents.map((document) => document.descriptor);
+    const started = startLayers(session, ref, layers, diffIds, options, content, this.#shared);
+    return { digest, manifestDigest, manifestBytes, manifest, documents, configBytes, config, ...started };
+  }
+}
+
+/** Stores a manifest under the digest it was named by, whatever its algorithm. */
+async function store(
+  document: ResolvedImage['documents'][number],
+  content: ContentStore,
+  hold: FetchOptions['hold'],
+): Promise<void> {
+  const { digest, size, mediaType } = document.descriptor;
+  hold?.(digest);
+  if (content.size(digest) !== undefined) return;
+  if (!isDigest(digest) || parseDigest(digest).algorithm === 'sha256') {
+    await content.put(mediaType, document.bytes);
+    return;
+  }
+  const ingest = await content.ingest(`pull:${digest}`);
+  try {
+    await ingest.write(document.bytes);
+    await ingest.commit({ digest, size, mediaType });
+  } catch (error) {
+    await ingest.abort();
+    throw error;
+  }
+}

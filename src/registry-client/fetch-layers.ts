@@ -1,0 +1,81 @@
+import type { ContentStore } from '../content/content.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Reference } from '../oci/reference.ts';
+import { downloadBlob } from './blob-download.ts';
+import { LayerProgress } from './progress.ts';
+import type { FetchedLayer, FetchOptions } from './registry-client.ts';
+import { throwIfCancelled } from './retry.ts';
+import type { Semaphore } from './semaphore.ts';
+import type { RegistrySession } from './session.ts';
+import type { SingleFlight } from './single-flight.ts';
+
+/** What all fetches of one client share. */
+export interface DownloadSlots {
+  readonly slots: Semaphore;
+  readonly flights: SingleFlight;
+}
+
+/**
+ * Starts the downloads of an image's layers, lowest first, as many at once as there are slots. The first that
+ * fails ends the others, and all that are not ready reject with its error.
+ */
+export function startLayers(
+  session: RegistrySession,
+  ref: Reference,
+  layers: readonly Descriptor[],
+  diffIds: readonly string[],
+  options: FetchOptions,
+  content: ContentStore,
+  shared: DownloadSlots,
+): { layers: FetchedLayer[]; done: Promise<void> } {
+  const failure = new AbortController();
+  const signal = AbortSignal.any([options.signal, failure.signal]);
+  const fetched = layers.map((descriptor, index): FetchedLayer => {
+    const diffId = diffIds[index] ?? '';
+    const progress = new LayerProgress(descriptor.digest, descriptor.size, options.report);
+    const skipped = options.skipLayer?.(diffId, index, diffIds) ?? false;
+    if (skipped) progress.status('Already exists');
+    const ready = skipped
+      ? Promise.resolve()
+      : fetchBlob(session, ref, descriptor, content, shared, { signal, progress, hold: options.hold });
+    ready.catch((error: unknown) => failure.abort(error));
+    return { descriptor, diffId, skipped, ready };
+  });
+  const done = Promise.allSettled(fetched.map((layer) => layer.ready)).then(() => {
+    throwIfCancelled(signal);
+  });
+  done.catch(() => {});
+  return { layers: fetched, done };
+}
+
+/** Brings a blob into the store unless it is there; joins a download of the same blob. */
+export async function fetchBlob(
+  session: RegistrySession,
+  ref: Reference,
+  descriptor: Descriptor,
+  content: ContentStore,
+  shared: DownloadSlots,
+  options: {
+    readonly signal: AbortSignal;
+    readonly progress?: LayerProgress;
+    readonly hold: ((digest: string) => void) | undefined;
+  },
+): Promise<void> {
+  const { signal, progress, hold } = options;
+  hold?.(descriptor.digest);
+  if (content.size(descriptor.digest) !== undefined) {
+    progress?.status('Already exists');
+    return;
+  }
+  progress?.status('Pulling fs layer');
+  if (!shared.slots.idle) progress?.status('Waiting');
+  const work = (flightSignal: AbortSignal, tell: (current: number) => void) =>
+    shared.slots.run(flightSignal, async () => {
+      // Another fetch may have brought it while this one waited.
+      if (content.size(descriptor.digest) !== undefined) return;
+      await downloadBlob(session, ref, descriptor, content, tell, flightSignal);
+    });
+  await shared.flights.run(descriptor.digest, signal, (current) => progress?.downloading(current), work);
+  progress?.status('Verifying Checksum');
+  progress?.status('Download complete');
+}

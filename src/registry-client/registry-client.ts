@@ -1,0 +1,101 @@
+import type { ContentStore } from '../content/content.ts';
+import type { Descriptor, Platform } from '../oci/descriptor.ts';
+import type { ImageConfigFile } from '../oci/image-config.ts';
+import type { ImageManifest } from '../oci/manifest.ts';
+import type { Reference } from '../oci/reference.ts';
+
+/**
+ * Talking to registries (OCI distribution-spec, which is Docker's Registry API v2).
+ *
+ * Terms: an *endpoint* is one base URL that may serve a domain (`docker.io` is served by registry-1.docker.io
+ * and by its mirrors; an insecure registry by https and then http). A *session* is one endpoint with one user's
+ * credentials; it adds authorization, follows redirects and repeats what may be repeated. A *fetch* brings one
+ * image's blobs into the content store.
+ *
+ * Example: `const image = await client.fetchImage(parseReference('nginx'), options, content)` resolves when the
+ * manifest and the config are in the store; the layers still come in, three at a time. `await
+ * image.layers[0].ready` waits for the lowest one, whose file can then be unpacked while the next are under
+ * way. When one fails, every `ready` that has not resolved rejects with that error; the bytes that came stay in
+ * the store's ingests and the next fetch asks only for the rest.
+ */
+export interface ImageFetcher {
+  fetchImage(ref: Reference, options: FetchOptions, content: ContentStore): Promise<FetchedImage>;
+}
+
+/** What the API's `X-Registry-Auth` header holds. */
+export interface RegistryCredentials {
+  readonly username?: string;
+  readonly password?: string;
+  /** A refresh token that stands for user and password. */
+  readonly identityToken?: string;
+  /** A bearer token that is sent as it is. */
+  readonly registryToken?: string;
+}
+
+export interface FetchOptions {
+  /** Default: the host's. */
+  readonly platform?: Platform;
+  readonly auth?: RegistryCredentials;
+  readonly report: (event: FetchEvent) => void;
+  /** Ends the fetch; everything rejects with `cancelled`. */
+  readonly signal: AbortSignal;
+  /** True for a layer whose tree is there already: it is not downloaded. `index` counts from the lowest. */
+  readonly skipLayer?: (diffId: string, index: number, diffIds: readonly string[]) => boolean;
+  /** Called with each blob's digest before the blob can appear in the store, so that a lease can hold it. */
+  readonly hold?: (digest: string) => void;
+}
+
+/** A line of Docker's pull progress: `id` is a tag or a layer's 12 digits; `current` and `total` are bytes. */
+export interface FetchEvent {
+  readonly id?: string;
+  readonly status?: string;
+  readonly current?: number;
+  readonly total?: number;
+}
+
+export interface FetchedImage {
+  /** Digest of what the reference named: an index's or a manifest's. This is what `RepoDigests` shows. */
+  readonly digest: string;
+  /** Digest of the manifest for the platform; equal to `digest` if there was no index. */
+  readonly manifestDigest: string;
+  readonly manifestBytes: Uint8Array;
+  readonly manifest: ImageManifest;
+  /** Every manifest and index from the named one down to the platform's, all in the store. */
+  readonly documents: readonly Descriptor[];
+  readonly configBytes: Uint8Array;
+  readonly config: ImageConfigFile;
+  /** Lowest first. */
+  readonly layers: readonly FetchedLayer[];
+  /** Resolves when all layers are ready; rejects with the first error. Nothing runs on after it has settled. */
+  readonly done: Promise<void>;
+}
+
+export interface FetchedLayer {
+  readonly descriptor: Descriptor;
+  readonly diffId: string;
+  /** True when `skipLayer` said so: its blob may not be in the store. */
+  readonly skipped: boolean;
+  /** Resolves when the blob is in the store, checked. A rejection that nobody awaits is no unhandled one. */
+  readonly ready: Promise<void>;
+}
+
+export interface RegistryClientConfig {
+  /** `host`, `host:port` or CIDR; 127.0.0.0/8 and ::1/128 are always in. Tried by https unverified, then http. */
+  readonly insecureRegistries?: readonly string[];
+  /** Base URLs that are asked before Docker Hub, in order. */
+  readonly mirrors?: readonly string[];
+  /** Downloads at once, over all fetches. Default 3, as Docker's `max-concurrent-downloads`. */
+  readonly maxConcurrentDownloads?: number;
+  /** Tries for each blob or manifest. Default 5, as Docker's `max-download-attempts`. */
+  readonly maxAttempts?: number;
+  /** Wait before the first repetition, doubled each time. Default 500 ms. */
+  readonly retryDelayMs?: number;
+  /** Until the first answer of an endpoint. Default 10,000 ms. */
+  readonly connectTimeoutMs?: number;
+  /** Longest silence of a server during a request. Default 60,000 ms. */
+  readonly idleTimeoutMs?: number;
+  /** PEM certificates of private authorities for a `host[:port]`. */
+  readonly certificatesFor?: (host: string) => readonly string[];
+  /** Sent as `User-Agent`. */
+  readonly userAgent?: string;
+}

@@ -1,0 +1,216 @@
+import { rootCertificates } from 'node:tls';
+import { TareError } from '../base/errors.ts';
+import { connectionFailure, describeRequest, RetryableError } from './failures.ts';
+import { cancellation, throwIfCancelled } from './retry.ts';
+
+const REDIRECT_LIMIT = 10;
+/** Bytes that are cheaper to read than a new connection. */
+const DISCARD_LIMIT = 32 * 1024;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal: AbortSignal;
+  /** Longest wait for the answer's headers, and later for each piece of its body, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Do not verify certificates, and allow http after https. Counts for the first host only. */
+  readonly insecure: boolean;
+  /** PEM certificates of authorities beside the system's. */
+  readonly certificates: readonly string[];
+}
+
+/** An answer whose body is still coming. Read it with `body`, or `discard` it. */
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Where it came from after redirects. */
+  readonly url: URL;
+  /** Chunks of the body; a silence longer than the timeout, or a cut, throws a RetryableError. */
+  body(): AsyncGenerator<Uint8Array>;
+  /** Closes the connection without reading on. */
+  discard(): void;
+}
+
+/**
+ * Sends a request and follows redirects. `Authorization` goes only to the origin it was made for: blobs are
+ * often redirected to a storage service, which must never see the registry's token. Throws RetryableError
+ * (`unavailable`, `timeout`) when there is no answer.
+ */
+export async function send(request: HttpRequest): Promise<HttpResponse> {
+  let { url } = request;
+  let headers = request.headers;
+  for (let hop = 0; hop <= REDIRECT_LIMIT; hop++) {
+    const response = await sendOnce({ ...request, url, headers }, url.host === request.url.host);
+    const location = response.headers.get('location');
+    if (!REDIRECTS.has(response.status) || location === null || request.method === 'POST') return response;
+    response.discard();
+    const target = redirectTarget(request, url, location);
+    if (target.origin !== url.origin) headers = withoutAuthorization(headers);
+    url = target;
+  }
+  throw new TareError(
+    'unavailable',
+    `${describeRequest(request.method, request.url)}: stopped after ${REDIRECT_LIMIT} redirects`,
+  );
+}
+
+function redirectTarget(request: HttpRequest, from: URL, location: string): URL {
+  const refuse = (reason: string) =>
+    new TareError('unavailable', `${describeRequest(request.method, from)}: ${reason}`);
+  if (!URL.canParse(location, from.href)) throw refuse('the redirect has no valid Location');
+  const target = new URL(location, from);
+  if (target.protocol !== 'https:' && target.protocol !== 'http:') {
+    throw refuse(`redirect to the unsupported protocol ${target.protocol}`);
+  }
+  if (from.protocol === 'https:' && target.protocol === 'http:' && !request.insecure) {
+    throw refuse('redirect from https to http refused');
+  }
+  target.username = '';
+  target.password = '';
+  return target;
+}
+
+function withoutAuthorization(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'authorization'),
+  );
+}
+
+async function sendOnce(request: HttpRequest, firstHost: boolean): Promise<HttpResponse> {
+  throwIfCancelled(request.signal);
+  const watch = new Watch(request);
+  try {
+    const response = await fetch(request.url.href, {
+      method: request.method,
+      // Digests are over the bytes as they are stored: no coding in between.
+      headers: { 'Accept-Encoding': 'identity', ...request.headers },
+      redirect: 'manual',
+      decompress: false,
+      timeout: false,
+      signal: watch.signal,
+      ...(request.body === undefined ? {} : { body: request.body }),
+      ...(isLoopback(request.url) ? { proxy: false } : {}),
+      ...(request.url.protocol === 'https:' ? { tls: tlsOptions(request, firstHost) } : {}),
+    });
+    watch.stop();
+    return {
+      status: response.status,
+      headers: response.headers,
+      url: request.url,
+      body: () => readBody(request, response, watch),
+      discard: () => discardBody(response, watch),
+    };
+  } catch (error) {
+    throw watch.explain(error);
+  }
+}
+
+function tlsOptions(
+  request: HttpRequest,
+  firstHost: boolean,
+): { rejectUnauthorized: boolean; ca?: string[] } {
+  const own = firstHost ? request.certificates : [];
+  return {
+    rejectUnauthorized: !(request.insecure && firstHost),
+    // `ca` replaces the built-in authorities, and Docker's certs.d only adds to them.
+    ...(own.length === 0 ? {} : { ca: [...rootCertificates, ...own] }),
+  };
+}
+
+/** Reads a short body to its end, so that the connection can be used again; closes on a long one. */
+function discardBody(response: Response, watch: Watch): void {
+  const length = Number(response.headers.get('content-length') ?? Number.NaN);
+  if (!(length <= DISCARD_LIMIT)) {
+    watch.abort();
+    return;
+  }
+  watch.start();
+  response
+    .arrayBuffer()
+    .catch(() => {})
+    .finally(() => watch.stop());
+}
+
+/** As in Go, a proxy from the environment is never used for this machine itself. */
+function isLoopback(url: URL): boolean {
+  return url.hostname === 'localhost' || url.hostname === '[::1]' || /^127\.[0-9.]+$/.test(url.hostname);
+}
+
+async function* readBody(request: HttpRequest, response: Response, watch: Watch): AsyncGenerator<Uint8Array> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return;
+  try {
+    for (;;) {
+      watch.start();
+      const { done, value } = await reader.read();
+      watch.stop();
+      if (done) break;
+      yield value;
+    }
+    throwIfCancelled(request.signal);
+  } catch (error) {
+    throw watch.explain(error);
+  } finally {
+    watch.abort();
+  }
+}
+
+/** Aborts a request that stays silent for too long, and tells that from the caller's own abort. */
+class Watch {
+  readonly #request: HttpRequest;
+  readonly #controller = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timedOut = false;
+  readonly signal: AbortSignal;
+
+  constructor(request: HttpRequest) {
+    this.#request = request;
+    this.signal = AbortSignal.any([request.signal, this.#controller.signal]);
+    this.start();
+  }
+
+  start(): void {
+    this.#timer = setTimeout(() => {
+      this.#timedOut = true;
+      this.#controller.abort();
+    }, this.#request.timeoutMs);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  abort(): void {
+    this.stop();
+    this.#controller.abort();
+  }
+
+  explain(error: unknown): TareError {
+    this.stop();
+    const { signal, method, url, timeoutMs } = this.#request;
+    if (signal.aborted) return cancellation(signal);
+    if (error instanceof TareError) return error;
+    if (!this.#timedOut) return connectionFailure(method, url, error);
+    const seconds = timeoutMs / 1000;
+    return new RetryableError(
+      'timeout',
+      `${describeRequest(method, url)}: no answer within ${seconds} s (i/o timeout)`,
+      { cause: error },
+    );
+  }
+}
+
+/** A whole body, or a RetryableError; `corrupt` when it is longer than `limit` bytes. */
+export async function readAll(response: HttpResponse, limit: number, what: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body()) {
+    length += chunk.byteLength;
+    if (length > limit) throw new TareError('corrupt', `${what} is larger than ${limit} bytes`);
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : new Uint8Array(Buffer.concat(chunks));
+}
