@@ -34,11 +34,18 @@ export interface DaemonOptions {
   readonly bare?: boolean;
 }
 
+/**
+ * With `TARE_TEST_ENGINE=dockerd` the same tests run against Docker's own daemon, and `tare` is the docker CLI: so a
+ * test that expects something of Tare can be held against what Docker does.
+ */
+export const REFERENCE = process.env.TARE_TEST_ENGINE === 'dockerd';
+
 let made = 0;
 
 /** Starts a daemon, waits until it answers and gives it an image `busybox:latest`. */
-export async function startDaemon(options: DaemonOptions = {}): Promise<TestDaemon> {
-  const program = process.env.TARE_BINARY ?? (await ensureBuilt()).path;
+export async function startDaemon(asked: DaemonOptions = {}): Promise<TestDaemon> {
+  const options = REFERENCE ? { ...asked, isolated: true } : asked;
+  const program = REFERENCE ? 'dockerd' : (process.env.TARE_BINARY ?? (await ensureBuilt()).path);
   const root = mkdtempSync('/tmp/tare-e2e-');
   const number = (process.pid + ++made) % 60_000;
   const daemon = new TestDaemon(program, root, `te${number.toString(36)}x`, {
@@ -87,6 +94,7 @@ export class TestDaemon implements AsyncDisposable {
 
   /** The command line that starts the daemon. */
   get argv(): string[] {
+    if (REFERENCE) return this.#dockerdArgv;
     return [
       ...this.#namespace,
       ...[this.#program, 'daemon', '-H', `unix://${this.socket}`],
@@ -94,6 +102,28 @@ export class TestDaemon implements AsyncDisposable {
       ...['--bridge', this.bridge, '--bip', this.#options.bip!, '--log-level', 'debug'],
       ...['--config-file', join(this.root, 'daemon.json')],
       ...(this.#options.args ?? []),
+    ];
+  }
+
+  get #dockerdArgv(): string[] {
+    return [
+      ...this.#namespace,
+      ...[
+        'dockerd',
+        '-H',
+        `unix://${this.socket}`,
+        '--data-root',
+        this.dataRoot,
+        '--exec-root',
+        this.execRoot,
+      ],
+      ...[
+        '--pidfile',
+        join(this.root, 'pid'),
+        '--config-file',
+        join(this.root, 'daemon.json'),
+        '--live-restore',
+      ],
     ];
   }
 
@@ -188,7 +218,7 @@ export class TestDaemon implements AsyncDisposable {
   }
 
   argvOf(name: Client, args: readonly string[]): string[] {
-    return name === 'tare' ? [this.#program, ...args] : [dockerCli(), ...args];
+    return name === 'tare' && !REFERENCE ? [this.#program, ...args] : [dockerCli(), ...args];
   }
 
   env(): Record<string, string> {
@@ -247,7 +277,7 @@ export class TestDaemon implements AsyncDisposable {
         }
       }
       if (this.#process) await this.terminate();
-      problems.push(...(await this.#settledTraces()));
+      if (!REFERENCE) problems.push(...(await this.#settledTraces()));
     } catch (error) {
       problems.push(String(error));
     } finally {
