@@ -11,6 +11,11 @@ export class Filters {
     this.#map = map;
   }
 
+  /** Values by name. */
+  get map(): ReadonlyMap<string, readonly string[]> {
+    return this.#map;
+  }
+
   get names(): Iterable<string> {
     return this.#map.keys();
   }

@@ -1,0 +1,46 @@
+import type { ApiDependencies } from './dependencies.ts';
+import { Dispatcher } from './dispatcher.ts';
+import type { Route } from './router.ts';
+import { containerLifecycleRoutes } from './routes/container-lifecycle.ts';
+import { containerListRoutes } from './routes/container-list.ts';
+import { containerStreamRoutes } from './routes/container-streams.ts';
+import { containerRoutes } from './routes/containers.ts';
+import { eventRoutes } from './routes/events.ts';
+import { execRoutes } from './routes/exec.ts';
+import { imageTransferRoutes } from './routes/image-transfer.ts';
+import { imageRoutes } from './routes/images.ts';
+import { laterRoutes } from './routes/later.ts';
+import { networkRoutes } from './routes/networks.ts';
+import { swarmRoutes } from './routes/swarm.ts';
+import { systemRoutes } from './routes/system.ts';
+import { volumeRoutes } from './routes/volumes.ts';
+import { ApiServer } from './server.ts';
+
+/**
+ * The Engine API over an engine. It listens on nothing yet.
+ *
+ * Example: `const api = createApi(deps); await api.listenPath('/run/tare/tare.sock'); … await api.close(5000)`.
+ */
+export function createApi(dependencies: ApiDependencies): ApiServer {
+  const dispatcher = new Dispatcher(allRoutes(dependencies), dependencies.version, dependencies.log);
+  return new ApiServer(dispatcher, dependencies.log);
+}
+
+/** Every endpoint. */
+export function allRoutes(dependencies: ApiDependencies): Route[] {
+  return [
+    ...systemRoutes(dependencies),
+    ...containerListRoutes(dependencies),
+    ...containerRoutes(dependencies),
+    ...containerLifecycleRoutes(dependencies.containers),
+    ...containerStreamRoutes(dependencies),
+    ...execRoutes(dependencies.containers),
+    ...imageRoutes(dependencies),
+    ...imageTransferRoutes(dependencies),
+    ...networkRoutes(dependencies),
+    ...volumeRoutes(dependencies),
+    ...eventRoutes(dependencies),
+    ...swarmRoutes(),
+    ...laterRoutes(),
+  ];
+}

@@ -1,0 +1,81 @@
+import type { Image } from '../../engine/images/images.ts';
+import type { ImageHistoryItem, ImageInspect, ImageSummary } from '../../wire/images.ts';
+import { rfc3339 } from '../time.ts';
+
+/** One line of `images`. `containers`: how many use it, -1 when not counted. */
+export function summarizeImage(
+  image: Image,
+  version: number,
+  containers: number,
+  shared: number,
+): ImageSummary {
+  // Old clients expect a placeholder for an image without a name.
+  const nameless = version < 43 && image.repoTags.length === 0 && image.repoDigests.length === 0;
+  const summary: ImageSummary = {
+    Containers: containers,
+    Created: Math.floor(image.createdAt / 1000),
+    Id: image.id,
+    Labels: { ...image.config.config?.Labels },
+    ParentId: image.parent,
+    RepoDigests: nameless ? ['<none>@<none>'] : [...image.repoDigests],
+    RepoTags: nameless ? ['<none>:<none>'] : [...image.repoTags],
+    SharedSize: shared,
+    Size: image.size,
+  };
+  if (Object.keys(summary.Labels ?? {}).length === 0) summary.Labels = null;
+  if (version < 44) summary.VirtualSize = image.size;
+  return summary;
+}
+
+/** Answer of image inspect. */
+export function inspectImage(image: Image, driver: string, version: number): ImageInspect {
+  const { config } = image;
+  const inspect: ImageInspect = {
+    Id: image.id,
+    RepoTags: [...image.repoTags],
+    RepoDigests: [...image.repoDigests],
+    Parent: image.parent,
+    Comment: config.comment ?? config.history?.at(-1)?.comment ?? '',
+    DockerVersion: config.docker_version ?? '',
+    Author: config.author ?? '',
+    Config: config.config ?? null,
+    Architecture: config.architecture,
+    Os: config.os,
+    Size: image.size,
+    GraphDriver: { Name: driver, Data: null },
+    RootFS: { Type: 'layers', Layers: [...config.rootfs.diff_ids] },
+    Metadata: { LastTagTime: rfc3339(image.lastTagged) },
+  };
+  if (config.created !== undefined) inspect.Created = config.created;
+  else if (version < 44) inspect.Created = rfc3339(0);
+  if (config.variant !== undefined && config.variant !== '') inspect.Variant = config.variant;
+  if (config['os.version'] !== undefined) inspect.OsVersion = config['os.version'];
+  if (version < 44) inspect.VirtualSize = image.size;
+  if (version < 45) {
+    inspect.Container = config.container ?? '';
+    inspect.ContainerConfig = config.config ?? {};
+  }
+  return inspect;
+}
+
+/** The image's history, newest first; sizes are known for an image of one layer. */
+export function imageHistory(image: Image): ImageHistoryItem[] {
+  const history = [...(image.config.history ?? [])];
+  const layers = history.filter((step) => step.empty_layer !== true).length;
+  const items = history.reverse().map(
+    (step): ImageHistoryItem => ({
+      Comment: step.comment ?? '',
+      Created: step.created === undefined ? 0 : Math.floor(Date.parse(step.created) / 1000),
+      CreatedBy: step.created_by ?? '',
+      Id: '<missing>',
+      Size: step.empty_layer !== true && layers === 1 ? image.size : 0,
+      Tags: null,
+    }),
+  );
+  const newest = items[0];
+  if (newest !== undefined) {
+    newest.Id = image.id;
+    newest.Tags = image.repoTags.length > 0 ? [...image.repoTags] : null;
+  }
+  return items;
+}

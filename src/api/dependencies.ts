@@ -1,0 +1,32 @@
+import type { Logger } from '../base/log.ts';
+import type { ContainerService } from '../engine/containers/containers.ts';
+import type { ContainerQuery, FilterMap, QueryLookups } from '../engine/containers/query.ts';
+import type { EventBus } from '../engine/events/events.ts';
+import type { ImageService } from '../engine/images/images.ts';
+import type { NetworkService } from '../engine/networks/networks.ts';
+import type { SystemService } from '../engine/system/system.ts';
+import type { VolumeService } from '../engine/volumes/volumes.ts';
+import type { ContainerPaths } from './convert/container.ts';
+
+/** What the API needs of the engine. Each group of routes takes the few methods it uses out of this. */
+export interface ApiDependencies {
+  /** `execsOf`: ids of a container's running execs. */
+  readonly containers: ContainerService & { execsOf?(ref: string): string[] };
+  readonly images: ImageService;
+  readonly networks: Pick<NetworkService, 'get' | 'list' | 'create' | 'remove'>;
+  /** `size`: bytes of a volume's files; without it `system df` shows -1. */
+  readonly volumes: VolumeService & { size?(name: string): Promise<number> };
+  readonly events: EventBus;
+  readonly system: SystemService;
+  readonly log: Logger;
+  /** `compileQuery` of engine/containers/query.ts. */
+  readonly compileQuery: (filters: FilterMap, lookups: QueryLookups) => ContainerQuery;
+  /** Where a container's files are. */
+  readonly paths: (id: string) => ContainerPaths;
+  /** Name of the snapshotter, as inspect shows it. */
+  readonly storageDriver: string;
+  /** Version of the program, for headers. */
+  readonly version: string;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}

@@ -1,0 +1,125 @@
+import { TareError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import type { ContainerService } from '../../engine/containers/containers.ts';
+import type { ImageService } from '../../engine/images/images.ts';
+import { bodyStream, readJson } from '../body.ts';
+import { containerConfigCodec } from '../codec/container-config.ts';
+import { HttpError } from '../errors.ts';
+import type { Exchange } from '../exchange.ts';
+import { ProgressStream } from '../progress.ts';
+import { flagOr, text } from '../query.ts';
+import { registryAuth } from '../registry-auth.ts';
+import type { Route } from '../router.ts';
+import { pipeTar } from '../tar-answer.ts';
+
+interface Dependencies {
+  readonly images: Pick<ImageService, 'pull' | 'importTar' | 'load' | 'save'>;
+  readonly containers: Pick<ContainerService, 'commit'>;
+  readonly log: Logger;
+}
+
+/** Endpoints through which images come and go. */
+export function imageTransferRoutes({ images, containers, log }: Dependencies): Route[] {
+  async function pull(x: Exchange): Promise<void> {
+    const auth = registryAuth(x.request.headers['x-registry-auth']);
+    const platform = text(x, 'platform');
+    const progress = new ProgressStream(x);
+    await progress.run(async () => {
+      await images.pull(joinReference(text(x, 'fromImage'), text(x, 'tag')), {
+        ...(platform === '' ? {} : { platform }),
+        ...(auth === undefined ? {} : { auth }),
+        report: (event) => progress.report(event),
+        signal: x.signal,
+      });
+    }, log);
+  }
+
+  async function importTar(x: Exchange): Promise<void> {
+    const source = text(x, 'fromSrc');
+    if (source !== '-') {
+      throw new TareError(
+        'not-implemented',
+        `importing from ${source} is not supported by this version of Tare: fetch it and import from standard input`,
+      );
+    }
+    const platform = text(x, 'platform');
+    const repo = text(x, 'repo');
+    const progress = new ProgressStream(x);
+    await progress.run(async () => {
+      const id = await images.importTar(bodyStream(x), {
+        reference: repo === '' ? '' : joinReference(repo, text(x, 'tag')),
+        message: text(x, 'message') || 'Imported from -',
+        changes: splitChanges(x.query.getAll('changes')),
+        ...(platform === '' ? {} : { platform }),
+      });
+      progress.send({ status: id });
+    }, log);
+  }
+
+  return [
+    {
+      method: 'POST',
+      pattern: '/images/create',
+      handle: (x) => (text(x, 'fromImage') === '' ? importTar(x) : pull(x)),
+    },
+    {
+      method: 'POST',
+      pattern: '/images/load',
+      async handle(x) {
+        const quiet = flagOr(x, 'quiet', true);
+        const progress = new ProgressStream(x);
+        await progress.run(async () => {
+          const names = await images.load(bodyStream(x), (event) => {
+            if (!quiet) progress.report(event);
+          });
+          for (const name of names) {
+            const what = name.startsWith('sha256:') ? 'Loaded image ID' : 'Loaded image';
+            progress.send({ stream: `${what}: ${name}\n` });
+          }
+        }, log);
+      },
+    },
+    {
+      method: 'GET',
+      pattern: '/images/get',
+      async handle(x) {
+        const names = x.query.getAll('names').flatMap((value) => value.split(','));
+        if (names.length === 0) throw new HttpError(400, 'no images given: the parameter names is needed');
+        await pipeTar(x, await images.save(names), 'application/x-tar');
+      },
+    },
+    {
+      method: 'GET',
+      pattern: '/images/{name*}/get',
+      handle: async (x) => pipeTar(x, await images.save([x.param]), 'application/x-tar'),
+    },
+    {
+      method: 'POST',
+      pattern: '/commit',
+      async handle(x) {
+        // The body is a container configuration; what it changes comes as instructions from every client.
+        await readJson(x, containerConfigCodec);
+        const repo = text(x, 'repo');
+        const id = await containers.commit(text(x, 'container'), {
+          reference: repo === '' ? '' : joinReference(repo, text(x, 'tag')),
+          comment: text(x, 'comment'),
+          author: text(x, 'author'),
+          pause: flagOr(x, 'pause', true),
+          changes: splitChanges(x.query.getAll('changes')),
+        });
+        x.json(201, { Id: id });
+      },
+    },
+  ];
+}
+
+/** `name` and `tag` of a request as one reference; a tag may be a digest. */
+export function joinReference(name: string, tag: string): string {
+  if (tag === '') return name;
+  return /^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]{32,}$/.test(tag) ? `${name}@${tag}` : `${name}:${tag}`;
+}
+
+/** Several instructions may come in one parameter, one a line. */
+function splitChanges(changes: readonly string[]): string[] {
+  return changes.flatMap((text) => text.split('\n')).filter((line) => line.trim() !== '');
+}

@@ -1,0 +1,82 @@
+import type { DiskUsageResponse } from '../../wire/system.ts';
+import { summarizeContainer } from '../convert/container.ts';
+import { summarizeImage } from '../convert/image.ts';
+import { infoToWire, versionToWire } from '../convert/system.ts';
+import { volumeToWire } from '../convert/volume.ts';
+import type { ApiDependencies } from '../dependencies.ts';
+import { HttpError } from '../errors.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Route } from '../router.ts';
+import { imageNames } from './container-list.ts';
+import { containersByImage } from './images.ts';
+import { volumeUsers } from './volumes.ts';
+
+type Dependencies = Pick<ApiDependencies, 'system' | 'containers' | 'images' | 'volumes' | 'version' | 'now'>;
+
+/** Headers of `/_ping`. Builder-Version 1: there is no BuildKit behind this daemon. */
+const PING_HEADERS = {
+  'Builder-Version': '1',
+  'Cache-Control': 'no-cache, no-store, must-revalidate',
+  Pragma: 'no-cache',
+  Swarm: 'inactive',
+};
+
+const DISK_USAGE_TYPES: readonly string[] = ['container', 'image', 'volume', 'build-cache'];
+
+/** Facts about the daemon and its machine. */
+export function systemRoutes(dependencies: Dependencies): Route[] {
+  const { system, version } = dependencies;
+  return [
+    { method: 'GET', pattern: '/_ping', handle: (x) => x.text(200, 'OK', PING_HEADERS) },
+    { method: 'HEAD', pattern: '/_ping', handle: (x) => x.text(200, '', PING_HEADERS) },
+    { method: 'GET', pattern: '/version', handle: (x) => x.json(200, versionToWire(system.version())) },
+    {
+      method: 'GET',
+      pattern: '/info',
+      handle: async (x) => x.json(200, infoToWire(await system.info(), version, x.version)),
+    },
+    {
+      method: 'GET',
+      pattern: '/system/df',
+      handle: async (x) => x.json(200, await diskUsage(dependencies, x)),
+    },
+  ];
+}
+
+async function diskUsage(dependencies: Dependencies, x: Exchange): Promise<DiskUsageResponse> {
+  const { containers, images, volumes, now } = dependencies;
+  const types = x.query.getAll('type');
+  const unknown = types.find((type) => !DISK_USAGE_TYPES.includes(type));
+  if (unknown !== undefined) throw new HttpError(400, `unknown object type: ${unknown}`);
+  const wants = (type: string) => types.length === 0 || types.includes(type);
+  const usage: DiskUsageResponse = {};
+  if (wants('image')) {
+    const counts = containersByImage(containers.list());
+    usage.LayersSize = images.layersSize();
+    usage.Images = images
+      .list()
+      .map((image) => summarizeImage(image, x.version, counts.get(image.id) ?? 0, 0));
+  }
+  if (wants('container')) {
+    const imageName = imageNames(images);
+    const at = now();
+    usage.Containers = [];
+    for (const container of containers.list()) {
+      const size = await containers.size(container.id);
+      usage.Containers.push(summarizeContainer(container, imageName(container), at, x.version, size));
+    }
+  }
+  if (wants('volume')) {
+    const users = volumeUsers(containers);
+    usage.Volumes = [];
+    for (const volume of volumes.list()) {
+      const size = (await volumes.size?.(volume.name)) ?? -1;
+      usage.Volumes.push(volumeToWire(volume, { size, refCount: users.get(volume.name) ?? 0 }));
+    }
+  }
+  if (wants('build-cache')) {
+    usage.BuildCache = [];
+    if (x.version < 42) usage.BuilderSize = 0;
+  }
+  return usage;
+}
