@@ -29,6 +29,8 @@ export interface CreatorParts {
   readonly snapshotter: Snapshotter;
   readonly paths: ContainerPaths;
   readonly filler: VolumeFiller;
+  /** Diff id of the layer on top of every image (init-layer.ts). */
+  readonly initLayer: string;
   readonly events: EventBus;
   readonly log: Logger;
 }
@@ -55,7 +57,7 @@ export class ContainerCreator {
     set.reserveName(name, id);
     undo.push(() => set.releaseName(name));
     try {
-      const layers = image.config.rootfs.diff_ids;
+      const layers = [...image.config.rootfs.diff_ids, this.#parts.initLayer];
       const { mounts, created } = await resolveMounts(config, hostConfig, {
         volumes,
         container: (ref) => set.get(ref),

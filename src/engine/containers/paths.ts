@@ -45,6 +45,11 @@ export class ContainerPaths {
     return join(this.#execRoot, id);
   }
 
+  /** Where a shareable container's /dev/shm is mounted. */
+  shm(id: string): string {
+    return join(this.#execRoot, id, 'shm');
+  }
+
   /** Where the root file system is mounted. */
   rootfs(id: string): string {
     return join(this.#execRoot, id, 'r');

@@ -148,7 +148,10 @@ export class Supervisor {
     await mkdir(rootfs, { recursive: true, mode: 0o700 });
     undo.push(() => rm(paths.bundle(id), { recursive: true, force: true }));
     this.mountRoot(id, rootfs);
-    undo.push(() => unmount(rootfs));
+    undo.push(() => {
+      unmount(rootfs);
+      if (container.hostConfig.ipcMode === 'shareable') unmount(paths.shm(id));
+    });
     const find = (ref: string): Container => set.get(ref);
     const connection = await connectContainer(container, networks, find);
     undo.push(async () => {
@@ -233,6 +236,7 @@ export class Supervisor {
     const { runtime, networks, paths } = this.#parts;
     const { id } = container;
     unmount(paths.rootfs(id));
+    if (container.hostConfig.ipcMode === 'shareable') unmount(paths.shm(id));
     const [endpoints] = await Promise.all([disconnectContainer(container, networks), runtime.delete(id)]);
     await rm(paths.bundle(id), { recursive: true, force: true });
     return endpoints;

@@ -1,0 +1,255 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeTree } from '../archive/write-tree.ts';
+import { buildVersion } from '../base/build-version.ts';
+import type { Logger } from '../base/log.ts';
+import { LocalContentStore } from '../content/local-store.ts';
+import { BundleFiles } from '../engine/containers/bundle-files.ts';
+import { ContainerEngine } from '../engine/containers/container-engine.ts';
+import { ContainerFiles } from '../engine/containers/container-files.ts';
+import { readContainerLog } from '../engine/containers/container-log.ts';
+import { ContainerSet } from '../engine/containers/container-set.ts';
+import { ContainerCreator } from '../engine/containers/creator.ts';
+import { ExecSet } from '../engine/containers/exec-set.ts';
+import { ensureInitLayer } from '../engine/containers/init-layer.ts';
+import { isAlive } from '../engine/containers/lifecycle.ts';
+import { LogKeeper } from '../engine/containers/log-keeper.ts';
+import { ContainerPaths } from '../engine/containers/paths.ts';
+import { ContainerRecovery } from '../engine/containers/recovery.ts';
+import { ContainerRemover } from '../engine/containers/remover.ts';
+import { Supervisor } from '../engine/containers/supervisor.ts';
+import { VolumeFiller } from '../engine/containers/volume-filler.ts';
+import { Waiters } from '../engine/containers/waiters.ts';
+import { EventLog } from '../engine/events/event-log.ts';
+import { ImageStore } from '../engine/images/image-store.ts';
+import { DEFAULT_BRIDGE } from '../engine/networks/default-network.ts';
+import { NetworkStore } from '../engine/networks/network-store.ts';
+import { HostSystem } from '../engine/system/host-system.ts';
+import { LocalVolumes } from '../engine/volumes/local-volumes.ts';
+import { openNetworking, tableNameFor } from '../netdriver/open.ts';
+import { RegistryClient } from '../registry-client/client.ts';
+import { ensureHierarchies } from '../runtime/cgroups/layout.ts';
+import { createRuntime } from '../runtime/crun-runtime.ts';
+import { findInitProgram } from '../runtime/init-program.ts';
+import { rotateLog } from '../runtime/log/rotate.ts';
+import { readMachine } from '../runtime/machine.ts';
+import { OverlaySnapshotter } from '../snapshots/overlay/overlay.ts';
+import { Database } from '../store/database.ts';
+import { ContainerTable } from '../store/tables/containers.ts';
+import { ImageTable } from '../store/tables/images.ts';
+import { NetworkTable } from '../store/tables/networks.ts';
+import { SettingTable } from '../store/tables/settings.ts';
+import { VolumeTable } from '../store/tables/volumes.ts';
+import type { DaemonConfig } from './config.ts';
+
+/** Parent of all containers' cgroups. */
+const CGROUP_PARENT = '/tare';
+
+/** The engine's services, put together by hand in the order of their dependencies. */
+export type Engine = Awaited<ReturnType<typeof composeEngine>>;
+
+/** Constructs every service. Nothing runs yet: `recover` brings the machine and the rows together first. */
+export async function composeEngine(config: DaemonConfig, log: Logger) {
+  const { dataRoot, execRoot } = config;
+  const build = buildVersion();
+  const database = new Database(join(dataRoot, 'tare.db'));
+  const events = new EventLog(log);
+  const set = new ContainerSet(new ContainerTable(database));
+  const paths = new ContainerPaths(dataRoot, execRoot);
+  for (const directory of [paths.root, paths.bundles]) mkdirSync(directory, { recursive: true, mode: 0o711 });
+  const mounted = ensureHierarchies();
+  if (mounted.length > 0) log.info('mounted cgroup hierarchies', { at: mounted.join(' ') });
+  const machine = readMachine();
+  const runtime = createRuntime({ root: join(execRoot, 'rt'), log });
+  const features = await runtime.features();
+  const snapshotter = new OverlaySnapshotter(join(dataRoot, 'overlay'), log);
+  const content = new LocalContentStore(join(dataRoot, 'content'));
+  const initLayer = await ensureInitLayer(snapshotter);
+
+  const volumes = new LocalVolumes({
+    root: join(dataRoot, 'volumes'),
+    table: new VolumeTable(database),
+    usersOf: (name) =>
+      set.list().flatMap(({ id, mounts }) => (mounts.some((point) => point.name === name) ? [id] : [])),
+    events,
+    log,
+  });
+  const networking = openNetworking({ table: tableNameFor(config.bridge), log });
+  const networks = new NetworkStore({
+    table: new NetworkTable(database),
+    drivers: networking.drivers,
+    namespaces: networking.namespaces,
+    host: networking.host,
+    defaultBridge:
+      config.bridge === 'none'
+        ? undefined
+        : { ...DEFAULT_BRIDGE, link: config.bridge, bip: config.bip || undefined },
+    events,
+    log,
+    containerName: (id) => set.byId(id)?.name,
+  });
+  const images = new ImageStore({
+    rows: new ImageTable(database),
+    content,
+    snapshotter,
+    fetcher: new RegistryClient({
+      insecureRegistries: config.insecureRegistries,
+      userAgent: `tare/${build.version}`,
+    }),
+    events,
+    usersOf: (imageId) =>
+      set
+        .list()
+        .filter((container) => container.imageId === imageId)
+        .map(({ id, state }) => ({ id, running: isAlive(state) })),
+    layersInUse: () => [initLayer, ...set.list().flatMap(({ layers }) => layers)],
+    log,
+  });
+
+  const waiters = new Waiters();
+  const bundles = new BundleFiles({
+    runtime,
+    paths,
+    machine,
+    initProgram: findInitProgram(),
+    cgroupParent: CGROUP_PARENT,
+    hostGateway: () => networks.find('bridge')?.subnets[0]?.gateway ?? '',
+  });
+  const execs = new ExecSet({
+    set,
+    runtime,
+    events,
+    processOf: (container, request) => bundles.execProcess(container, request),
+    log,
+  });
+  const supervisor = new Supervisor({
+    set,
+    runtime,
+    snapshotter,
+    networks,
+    bundles,
+    paths,
+    waiters,
+    events,
+    log,
+    autoRemove: (id) =>
+      remover.remove(id, { force: false, volumes: true }).catch((error) => {
+        log.error('removing a container that asked for it', { id, error });
+      }),
+  });
+  const remover = new ContainerRemover({
+    set,
+    supervisor,
+    snapshotter,
+    volumes,
+    paths,
+    waiters,
+    execs,
+    events,
+    log,
+  });
+  runtime.onExit((exit) => {
+    if (exit.execId !== undefined) execs.handleExit(exit);
+    else {
+      supervisor
+        .handleExit(exit)
+        .catch((error) => log.error('the end of a container', { id: exit.id, error }));
+    }
+  });
+  const files = new ContainerFiles({
+    set,
+    runtime,
+    supervisor,
+    snapshotter,
+    images,
+    paths,
+    events,
+    tarTree: writeTree,
+  });
+  const containers = new ContainerEngine({
+    set,
+    creator: new ContainerCreator({
+      set,
+      images,
+      networks,
+      volumes,
+      snapshotter,
+      paths,
+      filler: new VolumeFiller(snapshotter, paths),
+      initLayer,
+      events,
+      log,
+    }),
+    supervisor,
+    remover,
+    files,
+    execs,
+    waiters,
+    runtime,
+    snapshotter,
+    images,
+    readLog: (container, options) => readContainerLog(paths.log(container.id), container, options),
+    events,
+    log,
+  });
+  const recovery = new ContainerRecovery({ set, runtime, supervisor, snapshotter, networks, paths, log });
+  const logKeeper = new LogKeeper({
+    containers: () => set.list(),
+    path: (id) => paths.log(id),
+    rotate: async (id, path, keep) => {
+      await rotateLog(path, keep);
+      await runtime.reopenLog(id);
+    },
+    log,
+  });
+  const system = new HostSystem({
+    id: new SettingTable(database).getOrSet('id', randomUUID),
+    version: build.version,
+    gitCommit: build.commit,
+    buildTime: build.time,
+    dataRoot,
+    labels: config.labels,
+    storageDriver: snapshotter.name,
+    storageStatus: [],
+    networkDrivers: ['bridge', 'host', 'null'],
+    insecureRegistries: config.insecureRegistries,
+    mirrors: [],
+    runtime: { name: features.name, path: Bun.which('crun') ?? 'crun', version: features.version },
+    components: [],
+    initVersion: '',
+    containers,
+    images,
+    eventListeners: () => events.listenerCount,
+    debug: () => config.debug,
+  });
+
+  return {
+    containers,
+    images,
+    networks,
+    volumes,
+    events,
+    system,
+    paths,
+    snapshotter,
+    version: build.version,
+    /** Before the API answers; returns what is to be done after. */
+    async recover(): Promise<() => Promise<void>> {
+      await volumes.sweep();
+      await images.sweep();
+      const exits = await recovery.adopt();
+      return () => recovery.finish(exits);
+    },
+    /** In reverse. Containers go on. */
+    async close(): Promise<void> {
+      logKeeper.close();
+      supervisor.close();
+      await networks.close();
+      networking.close();
+      await runtime.close();
+      await snapshotter.close();
+      database.close();
+    },
+  };
+}

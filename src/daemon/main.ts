@@ -1,0 +1,138 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createApi } from '../api/api.ts';
+import { messageOf, TareError, wrapError } from '../base/errors.ts';
+import { LineLogger } from '../base/log.ts';
+import { compileQuery } from '../engine/containers/query.ts';
+import { fromNodeError } from '../kernel/errno.ts';
+import { type FileLock, lockFile } from '../kernel/file-lock.ts';
+import { DAEMON_HELP, type DaemonConfig, readConfig } from './config.ts';
+import { composeEngine } from './engine.ts';
+import { writePidfile } from './pidfile.ts';
+import { activatedSockets } from './sd-listen.ts';
+
+/** How long requests may go on after the daemon was told to stop. Milliseconds. */
+const GRACE = 5_000;
+
+/**
+ * `tare daemon`: runs until SIGTERM or SIGINT and returns the exit code. Containers go on without it. SIGHUP
+ * reads the configuration file again (log level).
+ */
+export async function runDaemon(argv: string[]): Promise<number> {
+  let command: ReturnType<typeof readConfig>;
+  try {
+    command = readConfig(argv);
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\n`);
+    return 1;
+  }
+  if (command.action === 'help') {
+    process.stdout.write(DAEMON_HELP);
+    return 0;
+  }
+  if (command.action === 'validate') {
+    process.stdout.write('configuration OK\n');
+    return 0;
+  }
+  if (process.getuid?.() !== 0) {
+    process.stderr.write('tare daemon must run as root: use sudo, or install the systemd unit\n');
+    return 1;
+  }
+  const { config } = command;
+  const log = new LineLogger(config.logLevel, (line) => process.stderr.write(line));
+  try {
+    await serve(config, argv, log);
+    return 0;
+  } catch (error) {
+    log.error(`failed to start daemon: ${messageOf(error)}`);
+    if (!(error instanceof TareError) && error instanceof Error) log.debug(error.stack ?? '');
+    return 1;
+  }
+}
+
+async function serve(config: DaemonConfig, argv: readonly string[], log: LineLogger): Promise<void> {
+  // Whatever started us may have a restrictive mask; modes are given where files are made.
+  process.umask(0o022);
+  const stop = Promise.withResolvers<string>();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.resolve(signal));
+  process.on('SIGHUP', () => reload(argv, log));
+  process.on('unhandledRejection', (error) => log.error('unhandled rejection', { error: stackOf(error) }));
+  process.on('uncaughtException', (error) => log.error('uncaught exception', { error: stackOf(error) }));
+
+  const lock = takeRoots(config);
+  const removePidfile = writePidfile(config.pidfile);
+  const engine = await composeEngine(config, log);
+  const finishRecovery = await engine.recover();
+  const api = createApi({
+    ...engine,
+    log,
+    paths: (id) => ({
+      resolvConf: engine.paths.resolvConf(id),
+      hostname: engine.paths.hostname(id),
+      hosts: engine.paths.hosts(id),
+      log: engine.paths.log(id),
+      root: engine.paths.rootfs(id),
+    }),
+    storageDriver: engine.snapshotter.name,
+    compileQuery,
+    now: Date.now,
+  });
+  for (const host of config.hosts) {
+    if (host.startsWith('unix://')) {
+      const path = host.slice('unix://'.length);
+      mkdirSync(join(path, '..'), { recursive: true });
+      await api.listenPath(path, config.group);
+    } else {
+      const descriptors = activatedSockets(process.env, process.pid);
+      if (descriptors.length === 0) {
+        throw new TareError(
+          'invalid',
+          'no sockets found via socket activation: make sure the service was started by systemd',
+        );
+      }
+      for (const fd of descriptors) await api.listenFd(fd);
+    }
+  }
+  log.info('daemon has completed initialization', { version: engine.version, pid: process.pid });
+  finishRecovery().catch((error) => log.error('recovery', { error: messageOf(error) }));
+
+  const signal = await stop.promise;
+  log.info('stopping; containers go on', { signal });
+  await api.close(GRACE);
+  await engine.close();
+  removePidfile();
+  lock.release();
+}
+
+/** Makes the data root and the exec root and locks the former. Throws when another daemon has it. */
+function takeRoots({ dataRoot, execRoot }: DaemonConfig): FileLock {
+  try {
+    mkdirSync(dataRoot, { recursive: true, mode: 0o711 });
+    mkdirSync(execRoot, { recursive: true, mode: 0o711 });
+  } catch (error) {
+    throw fromNodeError(error, 'making the data root and exec root');
+  }
+  try {
+    return lockFile(join(dataRoot, 'tare.lock'));
+  } catch (error) {
+    throw wrapError(
+      error,
+      `the data root ${dataRoot} is in use by another daemon; stop that one or give --data-root another directory`,
+    );
+  }
+}
+
+function reload(argv: readonly string[], log: LineLogger): void {
+  try {
+    const command = readConfig(argv);
+    if (command.action !== 'run') return;
+    log.setLevel(command.config.logLevel);
+    log.info('configuration reloaded', { file: command.config.configFile, level: command.config.logLevel });
+  } catch (error) {
+    log.error('the configuration was not reloaded', { error: messageOf(error) });
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

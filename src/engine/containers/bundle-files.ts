@@ -1,0 +1,145 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { TareError } from '../../base/errors.ts';
+import { fromNodeError } from '../../kernel/errno.ts';
+import { mount } from '../../kernel/mount.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { buildSpec } from '../../runtime/spec/build-spec.ts';
+import { buildExecProcess } from '../../runtime/spec/exec-process.ts';
+import { allHostDevices, resolveDevice } from '../../runtime/spec/host-devices.ts';
+import type { MachineFacts } from '../../runtime/spec/input.ts';
+import type { OciProcess } from '../../runtime/spec/oci-spec.ts';
+import { readUserDatabase, resolveUser } from '../../runtime/spec/user.ts';
+import { hostnameFile, hostResolver, hostsFile, hostsFileOfHost, resolvConf } from '../networks/files.ts';
+import type { BundleWriter } from './bundle-writer.ts';
+import type { Connection } from './container-network.ts';
+import type { ExecConfig } from './containers.ts';
+import type { Container } from './model.ts';
+import type { ContainerPaths } from './paths.ts';
+import { execInput, specInput } from './spec-input.ts';
+
+/** What writing bundles takes. */
+export interface BundleFilesParts {
+  readonly runtime: Pick<Runtime, 'writeBundle'>;
+  readonly paths: ContainerPaths;
+  readonly machine: MachineFacts;
+  /** Path of the program for `--init` on the host. */
+  readonly initProgram: string | undefined;
+  /** Parent of containers' cgroups, with a leading slash. */
+  readonly cgroupParent: string;
+  /** The default bridge's address, for `host-gateway`; empty: none. */
+  readonly hostGateway: () => string;
+}
+
+/** Writes /etc/hosts and its like, and the OCI configuration, for a container whose root is mounted. */
+export class BundleFiles implements BundleWriter {
+  readonly #parts: BundleFilesParts;
+
+  constructor(parts: BundleFilesParts) {
+    this.#parts = parts;
+  }
+
+  async write(
+    container: Container,
+    connection: Connection,
+    find: (ref: string) => Container,
+  ): Promise<string[]> {
+    const { runtime, paths, machine, initProgram, cgroupParent } = this.#parts;
+    const { id, config, hostConfig } = container;
+    const rootfs = paths.rootfs(id);
+    makeBindSources(container);
+    if (hostConfig.ipcMode === 'shareable') mountShm(paths.shm(id), hostConfig.shmSize);
+    const input = specInput(container, {
+      rootfs,
+      user: resolveUser(config.user, hostConfig.groupAdd, readUserDatabase(rootfs)),
+      network: connection.path,
+      files: this.#etcFiles(container, connection),
+      devices: hostConfig.privileged
+        ? allHostDevices()
+        : hostConfig.resources.devices.flatMap((device) => resolveDevice(device)),
+      initProgram,
+      initByDefault: false,
+      cgroupParent,
+      shmDirectory: (other) => paths.shm(other),
+      find,
+      machine,
+    });
+    const { spec, warnings } = buildSpec(input);
+    await runtime.writeBundle(paths.bundle(id), spec);
+    return warnings;
+  }
+
+  /** Writes the container's own files, or names those of the container whose network it shares. */
+  #etcFiles(
+    container: Container,
+    connection: Connection,
+  ): { hosts: string; hostname: string; resolvConf: string } {
+    const { paths, hostGateway } = this.#parts;
+    const { config, hostConfig } = container;
+    const owner = connection.sharedWith?.id ?? container.id;
+    const files = {
+      hosts: paths.hosts(owner),
+      hostname: paths.hostname(owner),
+      resolvConf: paths.resolvConf(owner),
+    };
+    if (connection.sharedWith) return files;
+    const isHost = connection.path === undefined;
+    const read = (path: string): string | undefined =>
+      existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+    const addresses = connection.endpoints
+      .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6])
+      .filter((address) => address !== '')
+      .map((address) => address.replace(/\/\d+$/, ''));
+    const { extraHosts, dns, dnsSearch, dnsOptions } = hostConfig;
+    try {
+      writeFileSync(
+        files.hosts,
+        isHost
+          ? hostsFileOfHost(read('/etc/hosts') ?? '', extraHosts, hostGateway())
+          : hostsFile({ ...config, addresses, extraHosts, hostGateway: hostGateway() }),
+      );
+      writeFileSync(files.hostname, hostnameFile(config.hostname));
+      const ipv6 = connection.endpoints.some((endpoint) => endpoint.ipv6 !== '');
+      const host = hostResolver(read);
+      writeFileSync(
+        files.resolvConf,
+        resolvConf({ host, dns, dnsSearch, dnsOptions, ipv6, hostNetwork: isHost }),
+      );
+    } catch (error) {
+      throw fromNodeError(error, 'writing the files of /etc');
+    }
+    return files;
+  }
+
+  /** The process of an exec; its user is looked up in the running container's root. */
+  execProcess(container: Container, exec: ExecConfig): OciProcess {
+    const { paths, machine } = this.#parts;
+    const database = readUserDatabase(paths.rootfs(container.id));
+    const user = resolveUser(exec.user || container.config.user, container.hostConfig.groupAdd, database);
+    return buildExecProcess(execInput(container, exec, user, machine));
+  }
+}
+
+/** `-v` makes what is missing, as a directory; `--mount` does so only when asked. */
+function makeBindSources(container: Container): void {
+  for (const point of container.mounts) {
+    if (point.type !== 'bind' || existsSync(point.source)) continue;
+    const request = container.hostConfig.mounts.find((mount) => mount.target === point.destination);
+    if (!point.fromBind && !request?.bindOptions?.createMountpoint) {
+      throw new TareError(
+        'invalid',
+        `invalid mount config for type "bind": bind source path does not exist: ${point.source}`,
+      );
+    }
+    try {
+      mkdirSync(point.source, { recursive: true, mode: 0o755 });
+    } catch (error) {
+      throw fromNodeError(error, `error while creating mount source path '${point.source}'`);
+    }
+  }
+}
+
+/** A shareable /dev/shm lives on the host so that other containers can mount it too. */
+function mountShm(directory: string, size: number): void {
+  mkdirSync(directory, { recursive: true });
+  mount('tmpfs', 'shm', directory, ['nosuid', 'nodev', 'noexec', 'mode=1777', `size=${size}`]);
+}

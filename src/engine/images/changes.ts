@@ -1,0 +1,165 @@
+import { TareError } from '../../base/errors.ts';
+import type { ImageRunConfig } from '../../oci/image-config.ts';
+
+type Config = { -readonly [Key in keyof ImageRunConfig]: ImageRunConfig[Key] };
+
+/**
+ * Applies Dockerfile instructions of `--change` (CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD,
+ * STOPSIGNAL, USER, VOLUME, WORKDIR) to an image's config and returns the new one. Throws `invalid`.
+ */
+export function applyChanges(config: ImageRunConfig, changes: readonly string[]): ImageRunConfig {
+  const result: Config = { ...config };
+  for (const change of changes) {
+    const match = /^\s*([A-Za-z]+)(?:\s+([\s\S]*))?$/.exec(change);
+    if (!match) throw new TareError('invalid', `invalid change: ${JSON.stringify(change)}`);
+    const name = (match[1] ?? '').toUpperCase();
+    const apply = INSTRUCTIONS[name];
+    if (!apply) throw new TareError('invalid', `${name} is not a valid change command`);
+    const rest = (match[2] ?? '').trim();
+    if (rest === '') throw new TareError('invalid', `${name} requires at least one argument`);
+    apply(result, rest);
+  }
+  return result;
+}
+
+const INSTRUCTIONS: Readonly<Record<string, (config: Config, rest: string) => void>> = {
+  CMD: (config, rest) => {
+    config.Cmd = command(rest, config);
+  },
+  ENTRYPOINT: (config, rest) => {
+    config.Entrypoint = command(rest, config);
+  },
+  ENV: (config, rest) => {
+    const env = new Map((config.Env ?? []).map((entry) => [entry.split('=', 1)[0] ?? '', entry]));
+    for (const [key, value] of pairs('ENV', rest)) env.set(key, `${key}=${value}`);
+    config.Env = [...env.values()];
+  },
+  LABEL: (config, rest) => {
+    config.Labels = { ...config.Labels, ...Object.fromEntries(pairs('LABEL', rest)) };
+  },
+  EXPOSE: (config, rest) => {
+    const ports: Record<string, Record<string, never>> = { ...config.ExposedPorts };
+    for (const word of words(rest)) {
+      const match = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/i.exec(word);
+      const first = Number(match?.[1]);
+      const last = Number(match?.[2] ?? match?.[1]);
+      if (!match || last > 65_535 || last < first)
+        throw new TareError('invalid', `invalid containerPort: ${word}`);
+      for (let port = first; port <= last; port++) ports[`${port}/${(match[3] ?? 'tcp').toLowerCase()}`] = {};
+    }
+    config.ExposedPorts = ports;
+  },
+  USER: (config, rest) => {
+    config.User = rest;
+  },
+  VOLUME: (config, rest) => {
+    const list = jsonList(rest) ?? words(rest);
+    config.Volumes = { ...config.Volumes, ...Object.fromEntries(list.map((path) => [path, {}])) };
+  },
+  WORKDIR: (config, rest) => {
+    config.WorkingDir = rest.startsWith('/')
+      ? rest
+      : `${config.WorkingDir || ''}/${rest}`.replace(/\/+/g, '/');
+  },
+  STOPSIGNAL: (config, rest) => {
+    config.StopSignal = rest;
+  },
+  ONBUILD: (config, rest) => {
+    config.OnBuild = [...(config.OnBuild ?? []), rest];
+  },
+  HEALTHCHECK: (config, rest) => {
+    config.Healthcheck = healthcheck(rest);
+  },
+};
+
+/** The JSON form of a command, or undefined when it is not that. */
+function jsonList(text: string): string[] | undefined {
+  if (!text.startsWith('[')) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) && value.every((entry) => typeof entry === 'string') ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function command(rest: string, config: Config): string[] {
+  return jsonList(rest) ?? [...(config.Shell ?? ['/bin/sh', '-c']), rest];
+}
+
+/** Splits at blanks outside of quotes and takes quotes and backslashes away. */
+function words(text: string): string[] {
+  const result: string[] = [];
+  for (const match of text.matchAll(/(?:"(?:\\[\s\S]|[^"\\])*"|'[^']*'|\\[\s\S]|[^\s"'\\])+/g)) {
+    result.push(
+      match[0].replace(
+        /"((?:\\[\s\S]|[^"\\])*)"|'([^']*)'|\\([\s\S])/g,
+        (_, double?: string, single?: string, escaped?: string) =>
+          double !== undefined ? double.replace(/\\(["\\$])/g, '$1') : (single ?? escaped ?? ''),
+      ),
+    );
+  }
+  return result;
+}
+
+/** `KEY=value …`, or the old form `KEY value with blanks`. */
+function pairs(name: string, rest: string): Array<[string, string]> {
+  const list = words(rest);
+  if (!list[0]?.includes('=')) {
+    const match = /^(\S+)\s+([\s\S]+)$/.exec(rest);
+    if (!match) throw new TareError('invalid', `${name} must have two arguments`);
+    return [[match[1] ?? '', match[2] ?? '']];
+  }
+  return list.map((word) => {
+    const equals = word.indexOf('=');
+    if (equals <= 0)
+      throw new TareError(
+        'invalid',
+        `Syntax error - can't find = in "${word}". Must be of the form: name=value`,
+      );
+    return [word.slice(0, equals), word.slice(equals + 1)];
+  });
+}
+
+const NANOSECONDS: Readonly<Record<string, number>> = { ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
+
+function duration(text: string): number {
+  let total = 0;
+  for (const [, number, unit] of text.matchAll(/([\d.]+)(ms|s|m|h)/g)) {
+    total += Number(number) * (NANOSECONDS[unit ?? ''] ?? 0);
+  }
+  if (!/^(?:[\d.]+(?:ms|s|m|h))+$/.test(text)) throw new TareError('invalid', `invalid duration "${text}"`);
+  return total;
+}
+
+function healthcheck(rest: string): NonNullable<ImageRunConfig['Healthcheck']> {
+  const result: {
+    -readonly [Key in keyof NonNullable<ImageRunConfig['Healthcheck']>]: NonNullable<
+      ImageRunConfig['Healthcheck']
+    >[Key];
+  } = {};
+  let text = rest;
+  for (;;) {
+    const match = /^--([a-z-]+)=(\S+)\s+/.exec(text);
+    if (!match) break;
+    const [whole, flag = '', value = ''] = match;
+    text = text.slice(whole.length);
+    if (flag === 'interval') result.Interval = duration(value);
+    else if (flag === 'timeout') result.Timeout = duration(value);
+    else if (flag === 'start-period') result.StartPeriod = duration(value);
+    else if (flag === 'start-interval') result.StartInterval = duration(value);
+    else if (flag === 'retries') result.Retries = Number(value);
+    else throw new TareError('invalid', `unknown flag: --${flag}`);
+  }
+  const match = /^(NONE|CMD)(?:\s+([\s\S]+))?$/i.exec(text);
+  if (!match)
+    throw new TareError(
+      'invalid',
+      `Unknown type ${JSON.stringify(text.split(/\s/, 1)[0])} in HEALTHCHECK (try CMD)`,
+    );
+  if (match[1]?.toUpperCase() === 'NONE') return { Test: ['NONE'] };
+  const tail = (match[2] ?? '').trim();
+  if (tail === '') throw new TareError('invalid', 'Missing command after HEALTHCHECK CMD');
+  const list = jsonList(tail);
+  return { ...result, Test: list ? ['CMD', ...list] : ['CMD-SHELL', tail] };
+}

@@ -1,0 +1,89 @@
+import { decompressed } from '../../archive/compression.ts';
+import { streamOf } from '../../base/streams.ts';
+import type { ContentStore } from '../../content/content.ts';
+import type { ImageConfigFile, ImageHistory } from '../../oci/image-config.ts';
+import { MEDIA_TYPES } from '../../oci/manifest.ts';
+import { hostPlatform, parsePlatform } from '../../oci/platform.ts';
+import { canonicalString, parseReference, withDefaultTag } from '../../oci/reference.ts';
+import type { Snapshotter } from '../../snapshots/snapshots.ts';
+import { applyChanges } from './changes.ts';
+import type { ImageIndex } from './image-index.ts';
+import type { CreateImage, Image, ImportOptions } from './images.ts';
+
+/** What making images takes. */
+export interface ImageMakerParts {
+  readonly index: ImageIndex;
+  readonly content: ContentStore;
+  readonly snapshotter: Snapshotter;
+}
+
+/** Makes images out of layers and configs: for commit, import and builds. The row is the last thing that appears. */
+export class ImageMaker {
+  readonly #parts: ImageMakerParts;
+
+  constructor(parts: ImageMakerParts) {
+    this.#parts = parts;
+  }
+
+  /** A flat image of one root file system tar, plain or compressed. */
+  async import(tar: ReadableStream<Uint8Array>, options: ImportOptions): Promise<Image> {
+    const tags = options.reference === '' ? [] : [tagOf(options.reference)];
+    const run = applyChanges({}, options.changes);
+    const platform = options.platform ? parsePlatform(options.platform) : hostPlatform();
+    const layer = await this.#parts.snapshotter.applyLayer(undefined, streamOf(decompressed(tar)));
+    const created = new Date().toISOString();
+    return await this.#store(
+      {
+        architecture: platform.architecture,
+        os: platform.os,
+        ...(platform.variant && { variant: platform.variant }),
+        created,
+        config: run,
+        comment: options.message,
+        rootfs: { type: 'layers', diff_ids: [layer.diffId] },
+        history: [{ created, comment: options.message }],
+      },
+      { size: layer.size, parent: '', tags },
+    );
+  }
+
+  /** A base's layers and one more. */
+  async create(request: CreateImage): Promise<Image> {
+    const { index, snapshotter } = this.#parts;
+    const tags = request.reference === undefined ? [] : [tagOf(request.reference)];
+    const base = request.base === undefined ? undefined : index.get(request.base);
+    const layer = request.layer && (await snapshotter.applyLayer(undefined, request.layer));
+    const { createdBy, author, comment } = request.history;
+    const step: ImageHistory = {
+      ...(request.config.created !== undefined && { created: request.config.created }),
+      ...(createdBy !== '' && { created_by: createdBy }),
+      ...(author !== '' && { author }),
+      ...(comment !== '' && { comment }),
+      ...(!layer && { empty_layer: true }),
+    };
+    const below = base?.config.rootfs.diff_ids ?? [];
+    return await this.#store(
+      {
+        ...request.config,
+        rootfs: { type: 'layers', diff_ids: layer ? [...below, layer.diffId] : below },
+        history: [...(base?.config.history ?? []), step],
+      },
+      { size: (base?.size ?? 0) + (layer?.size ?? 0), parent: base?.id ?? '', tags },
+    );
+  }
+
+  async #store(
+    config: ImageConfigFile,
+    image: { size: number; parent: string; tags: readonly string[] },
+  ): Promise<Image> {
+    const { content, index } = this.#parts;
+    const configText = JSON.stringify(config);
+    const { digest } = await content.put(MEDIA_TYPES.dockerConfig, Buffer.from(configText));
+    return index.add({ id: digest, configText, blobs: [], digests: [], ...image });
+  }
+}
+
+/** The canonical name of a tag that a user gave. Throws `invalid` for a digest reference. */
+export function tagOf(reference: string): string {
+  return canonicalString(withDefaultTag(parseReference(reference)));
+}

@@ -1,0 +1,142 @@
+import type { Logger } from '../../base/log.ts';
+import type { ContentStore } from '../../content/content.ts';
+import { parseReference } from '../../oci/reference.ts';
+import type { ImageFetcher } from '../../registry-client/registry-client.ts';
+import type { Snapshotter } from '../../snapshots/snapshots.ts';
+import type { EventBus } from '../events/events.ts';
+import { Leases } from '../leases/leases.ts';
+import { ImageCollector } from './image-collector.ts';
+import { ImageIndex, type ImageRows } from './image-index.ts';
+import { ImageMaker, tagOf } from './image-maker.ts';
+import { ImageRemover, type ImageUser } from './image-remover.ts';
+import type {
+  CreateImage,
+  Image,
+  ImageRemoval,
+  ImageService,
+  ImportOptions,
+  ProgressEvent,
+  PullOptions,
+} from './images.ts';
+import { loadImages } from './load.ts';
+import { pullImage } from './pull.ts';
+import { saveImages } from './save.ts';
+
+export interface ImageStoreOptions {
+  readonly rows: ImageRows;
+  readonly content: ContentStore;
+  readonly snapshotter: Snapshotter;
+  readonly fetcher: ImageFetcher;
+  readonly events: EventBus;
+  readonly usersOf: (imageId: string) => readonly ImageUser[];
+  /** Diff ids that containers stand on. */
+  readonly layersInUse: () => Iterable<string>;
+  readonly log: Logger;
+}
+
+/** The image service: an index of rows over the content store and the snapshotter. */
+export class ImageStore implements ImageService {
+  readonly #options: ImageStoreOptions;
+  readonly #index: ImageIndex;
+  readonly #maker: ImageMaker;
+  readonly #remover: ImageRemover;
+  readonly #collector: ImageCollector;
+  readonly #leases = new Leases();
+
+  constructor(options: ImageStoreOptions) {
+    this.#options = options;
+    this.#index = new ImageIndex(options.rows);
+    this.#maker = new ImageMaker({ ...options, index: this.#index });
+    this.#remover = new ImageRemover({ ...options, index: this.#index });
+    this.#collector = new ImageCollector({ ...options, index: this.#index, leases: this.#leases });
+  }
+
+  get(ref: string): Image {
+    return this.#index.get(ref);
+  }
+
+  find(ref: string): Image | undefined {
+    return this.#index.find(ref);
+  }
+
+  list(): Image[] {
+    return this.#index.list();
+  }
+
+  async tag(ref: string, target: string): Promise<void> {
+    const image = this.get(ref);
+    this.#index.tag(image.id, tagOf(target));
+    this.#emit('tag', image.id, target);
+  }
+
+  async remove(ref: string, options: { force: boolean; noPrune: boolean }): Promise<ImageRemoval[]> {
+    const records = this.#remover.remove(ref, options.force);
+    const layers = await this.#collector.collect();
+    return [...records, ...layers.map((deleted) => ({ deleted }))];
+  }
+
+  async prune(matches: (image: Image) => boolean): Promise<{ removed: ImageRemoval[]; reclaimed: number }> {
+    const removed: ImageRemoval[] = [];
+    const before = this.layersSize();
+    for (const image of this.list()) {
+      if (!matches(image) || this.#options.usersOf(image.id).length > 0) continue;
+      removed.push(...this.#remover.remove(image.id, true));
+    }
+    const layers = await this.#collector.collect();
+    removed.push(...layers.map((deleted) => ({ deleted })));
+    return { removed, reclaimed: Math.max(0, before - this.layersSize()) };
+  }
+
+  pull(reference: string, options: PullOptions): Promise<Image> {
+    const { content, snapshotter, fetcher } = this.#options;
+    return this.#leases.hold(async () => {
+      const parts = { content, snapshotter, fetcher, index: this.#index };
+      const image = await pullImage(parseReference(reference), options, parts);
+      this.#emit('pull', reference, reference);
+      return image;
+    });
+  }
+
+  load(tar: ReadableStream<Uint8Array>, report: (event: ProgressEvent) => void): Promise<string[]> {
+    const { content, snapshotter } = this.#options;
+    return this.#leases.hold(async () => {
+      const names = await loadImages(tar, report, { content, snapshotter, index: this.#index });
+      for (const name of names) this.#emit('load', this.find(name)?.id ?? name, name);
+      return names;
+    });
+  }
+
+  async save(refs: readonly string[]): Promise<ReadableStream<Uint8Array>> {
+    const { content, snapshotter } = this.#options;
+    const stream = await saveImages(refs, { content, snapshotter, index: this.#index });
+    for (const ref of refs) this.#emit('save', this.get(ref).id, ref);
+    return stream;
+  }
+
+  importTar(tar: ReadableStream<Uint8Array>, options: ImportOptions): Promise<string> {
+    return this.#leases.hold(async () => {
+      const { id } = await this.#maker.import(tar, options);
+      this.#emit('import', id, options.reference || id);
+      return id;
+    });
+  }
+
+  createImage(request: CreateImage): Promise<Image> {
+    return this.#leases.hold(() => this.#maker.create(request));
+  }
+
+  layersSize(): number {
+    return this.#options.snapshotter.listLayers().reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Removes what a crash left half-made, at start-up. */
+  async sweep(): Promise<void> {
+    await this.#options.snapshotter.sweep();
+    await this.#options.content.sweep();
+    await this.#collector.collect();
+  }
+
+  #emit(action: string, id: string, name: string): void {
+    this.#options.events.emit({ type: 'image', action, id, attributes: { name } });
+  }
+}
