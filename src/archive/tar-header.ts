@@ -111,3 +111,16 @@ function decodeBase256(block: Buffer, offset: number, length: number, field: str
   }
   return Number(value);
 }
+
+/** True when `head` begins with a tar's header, or with the zeros of an empty tar. */
+export function isTarHeader(head: Uint8Array): boolean {
+  if (head.byteLength < BLOCK) return false;
+  const block = Buffer.from(head.buffer, head.byteOffset, BLOCK);
+  if (isZeroBlock(block)) return true;
+  try {
+    decodeHeader(block);
+    return true;
+  } catch {
+    return false;
+  }
+}

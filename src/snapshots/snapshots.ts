@@ -40,6 +40,8 @@ export interface Snapshotter {
   viewMounts(layers: readonly string[]): MountSpec[];
   has(key: string): boolean;
   listSnapshots(): string[];
+  /** Diff ids of the layers that snapshots stand on. */
+  layersInUse(): Set<string>;
   remove(key: string): Promise<void>;
 
   /**
@@ -61,6 +63,8 @@ export interface LayerInfo {
   readonly diffId: string;
   /** Sum of the sizes of the layer's files in bytes, as `docker images` counts. */
   readonly size: number;
+  /** Length of the layer's tar in bytes. */
+  readonly tarSize: number;
 }
 
 export interface Usage {

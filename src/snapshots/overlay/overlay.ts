@@ -243,6 +243,12 @@ export class OverlaySnapshotter implements Snapshotter {
     return readdirSync(this.#layout.snapshots).sort();
   }
 
+  layersInUse(): Set<string> {
+    const used = new Set<string>();
+    for (const key of this.listSnapshots()) for (const diffId of this.#chainOf(key)) used.add(diffId);
+    return used;
+  }
+
   async remove(key: string): Promise<void> {
     this.#chains.delete(key);
     if (!KEY.test(key)) return;
@@ -290,7 +296,7 @@ export class OverlaySnapshotter implements Snapshotter {
 }
 
 function infoOf(meta: LayerMeta): LayerInfo {
-  return { diffId: meta.diffId, size: meta.size };
+  return { diffId: meta.diffId, size: meta.size, tarSize: meta.tarSize };
 }
 
 /** overlayfs shows the upper directory's owner and mode as those of the root. */

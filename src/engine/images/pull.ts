@@ -1,0 +1,121 @@
+import { decompressed } from '../../archive/compression.ts';
+import { streamOf } from '../../base/streams.ts';
+import type { ContentStore } from '../../content/content.ts';
+import { shortDigest } from '../../oci/digest.ts';
+import { parsePlatform } from '../../oci/platform.ts';
+import {
+  canonicalString,
+  familiarString,
+  type Reference,
+  withDefaultTag,
+  withDigest,
+} from '../../oci/reference.ts';
+import type { FetchedImage, FetchedLayer, ImageFetcher } from '../../registry-client/registry-client.ts';
+import type { Snapshotter } from '../../snapshots/snapshots.ts';
+import type { ImageIndex } from './image-index.ts';
+import type { Image, ProgressEvent, PullOptions } from './images.ts';
+
+export interface PullParts {
+  readonly content: ContentStore;
+  readonly snapshotter: Snapshotter;
+  readonly fetcher: ImageFetcher;
+  readonly index: Pick<ImageIndex, 'add' | 'find'>;
+}
+
+/**
+ * Pulls an image: layers are unpacked, lowest first, while those above still come in. The row appears last. Run
+ * it under a lease.
+ */
+export async function pullImage(
+  reference: Reference,
+  options: PullOptions,
+  parts: PullParts,
+): Promise<Image> {
+  const { content, snapshotter, fetcher, index } = parts;
+  const ref = withDefaultTag(reference);
+  // A layer that cannot be stored ends the downloads of the others.
+  const failure = new AbortController();
+  const fetched = await fetcher.fetchImage(
+    ref,
+    {
+      ...(options.platform ? { platform: parsePlatform(options.platform) } : {}),
+      ...(options.auth === undefined ? {} : { auth: options.auth }),
+      report: options.report,
+      signal: AbortSignal.any([options.signal, failure.signal]),
+      skipLayer: (diffId) => snapshotter.hasLayer(diffId),
+    },
+    content,
+  );
+  let size = 0;
+  try {
+    for (const layer of fetched.layers) size += await storeLayer(layer, parts, options.report);
+    await fetched.done;
+  } catch (error) {
+    failure.abort(error);
+    // Nothing may write into the store after the lease has ended.
+    await fetched.done.catch(() => {});
+    throw error;
+  }
+  const name = canonicalString(ref);
+  const id = fetched.manifest.config.digest;
+  const before = index.find(name);
+  const image = index.add({
+    id,
+    configText: Buffer.from(fetched.configBytes).toString('utf8'),
+    size,
+    parent: '',
+    blobs: blobsOf(fetched),
+    tags: ref.digest === undefined ? [name] : [],
+    digests: [canonicalString(withDigest(ref, fetched.digest))],
+  });
+  options.report({ status: `Digest: ${fetched.digest}` });
+  const words = before?.id === id ? 'Image is up to date for' : 'Downloaded newer image for';
+  options.report({ status: `Status: ${words} ${familiarString(ref)}` });
+  return image;
+}
+
+function blobsOf(fetched: FetchedImage): string[] {
+  return [
+    ...fetched.documents.map((document) => document.digest),
+    fetched.manifest.config.digest,
+    ...fetched.layers.map((layer) => layer.descriptor.digest),
+  ];
+}
+
+/** Waits for a layer's blob, unpacks it and returns the size of its files in bytes. */
+async function storeLayer(
+  layer: FetchedLayer,
+  parts: PullParts,
+  report: (event: ProgressEvent) => void,
+): Promise<number> {
+  const { content, snapshotter } = parts;
+  await layer.ready;
+  const known = snapshotter.layer(layer.diffId);
+  if (known !== undefined) return known.size;
+  const id = shortDigest(layer.descriptor.digest);
+  const total = layer.descriptor.size;
+  const source = reported(content.stream(layer.descriptor.digest), (current) => {
+    report({ id, status: 'Extracting', current, total });
+  });
+  const info = await snapshotter.applyLayer(layer.diffId, streamOf(decompressed(source)));
+  report({ id, status: 'Pull complete' });
+  return info.size;
+}
+
+/** Tells the bytes so far, at most ten times a second. */
+async function* reported(
+  source: AsyncIterable<Uint8Array>,
+  tell: (current: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let current = 0;
+  let last = 0;
+  for await (const chunk of source) {
+    yield chunk;
+    current += chunk.byteLength;
+    const now = performance.now();
+    if (now - last < 100) continue;
+    last = now;
+    tell(current);
+  }
+  tell(current);
+}

@@ -1,0 +1,178 @@
+import { OutputBuffer } from '../../archive/output-buffer.ts';
+import { encodeTarHeader, tarEnd, tarPadding } from '../../archive/tar-writer.ts';
+import { TareError } from '../../base/errors.ts';
+import { streamOf } from '../../base/streams.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { digestOf } from '../../oci/digest.ts';
+import { MEDIA_TYPES } from '../../oci/manifest.ts';
+import {
+  canonicalString,
+  familiarString,
+  parseReference,
+  type Reference,
+  sameRepository,
+  tryParseReference,
+  withDefaultTag,
+} from '../../oci/reference.ts';
+import type { Snapshotter } from '../../snapshots/snapshots.ts';
+import type { ImageIndex } from './image-index.ts';
+import type { Image } from './images.ts';
+
+export interface SaveParts {
+  readonly snapshotter: Snapshotter;
+  readonly index: Pick<ImageIndex, 'get' | 'list' | 'configText' | 'isIdOf'>;
+}
+
+/** One image to save, with the references it gets in the archive. */
+interface Saved {
+  readonly image: Image;
+  readonly tags: Reference[];
+}
+
+type Document = readonly [name: string, bytes: Uint8Array];
+
+/**
+ * Images as one tar that is docker-archive and OCI layout at once, as Docker from version 25 on writes it; each
+ * layer is in it once, as a plain tar. A name without a tag means all tags of the repository; an id saves the
+ * image without names. Throws `not-found`.
+ */
+export async function saveImages(
+  refs: readonly string[],
+  parts: SaveParts,
+): Promise<ReadableStream<Uint8Array>> {
+  const images = new Map<string, Saved>();
+  for (const ref of refs) {
+    for (const { image, tag } of resolve(ref, parts.index)) {
+      const saved = images.get(image.id) ?? { image, tags: [] };
+      images.set(image.id, saved);
+      if (tag !== undefined && !saved.tags.some((known) => canonicalString(known) === canonicalString(tag))) {
+        saved.tags.push(tag);
+      }
+    }
+  }
+  const all = [...images.values()];
+  const documents = describe(all, parts);
+  return streamOf(archiveBytes(all, documents, parts.snapshotter));
+}
+
+function* resolve(
+  ref: string,
+  index: SaveParts['index'],
+): Generator<{ image: Image; tag: Reference | undefined }> {
+  const parsed = tryParseReference(ref);
+  if (parsed !== undefined && parsed.tag === undefined && parsed.digest === undefined) {
+    let found = false;
+    for (const image of index.list()) {
+      for (const name of image.repoTags) {
+        const tag = parseReference(name);
+        if (!sameRepository(tag, parsed)) continue;
+        found = true;
+        yield { image, tag };
+      }
+    }
+    if (found) return;
+  }
+  const image = index.get(ref);
+  const byId = index.isIdOf(ref, image.id) || parsed?.digest !== undefined;
+  yield { image, tag: byId ? undefined : withDefaultTag(parseReference(ref)) };
+}
+
+function layerDescriptor(diffId: string, snapshotter: Snapshotter): Descriptor {
+  const layer = snapshotter.layer(diffId);
+  if (layer === undefined)
+    throw new TareError('corrupt', `the layer ${diffId} is missing: pull the image again`);
+  return { mediaType: MEDIA_TYPES.ociLayer, digest: diffId, size: layer.tarSize };
+}
+
+/** All small files of the archive: first the blobs by digest, then the documents that name them. */
+function describe(images: readonly Saved[], parts: SaveParts): Document[] {
+  const blobs = new Map<string, Uint8Array>();
+  const index: Descriptor[] = [];
+  const manifests: unknown[] = [];
+  const repositories: Record<string, Record<string, string>> = {};
+  const put = (mediaType: string, text: string): Descriptor => {
+    const bytes = Buffer.from(text);
+    const digest = digestOf(bytes);
+    blobs.set(blobPath(digest), bytes);
+    return { mediaType, digest, size: bytes.byteLength };
+  };
+  for (const { image, tags } of images) {
+    const config = put(MEDIA_TYPES.ociConfig, parts.index.configText(image.id));
+    const layers = image.config.rootfs.diff_ids.map((diffId) => layerDescriptor(diffId, parts.snapshotter));
+    const manifest = put(
+      MEDIA_TYPES.ociManifest,
+      JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociManifest, config, layers }),
+    );
+    if (tags.length === 0) index.push(manifest);
+    for (const tag of tags) {
+      const annotations = {
+        'io.containerd.image.name': canonicalString(tag),
+        'org.opencontainers.image.ref.name': tag.tag ?? 'latest',
+      };
+      index.push({ ...manifest, annotations });
+      const familiar = familiarString(tag);
+      const repository = familiar.slice(0, familiar.lastIndexOf(':'));
+      const top = image.config.rootfs.diff_ids.at(-1) ?? image.id;
+      repositories[repository] = {
+        ...repositories[repository],
+        [tag.tag ?? 'latest']: top.replace(/^.*:/, ''),
+      };
+    }
+    manifests.push({
+      Config: blobPath(config.digest),
+      RepoTags: tags.length > 0 ? tags.map(familiarString) : null,
+      Layers: layers.map((layer) => blobPath(layer.digest)),
+      LayerSources: Object.fromEntries(layers.map((layer) => [layer.digest, layer])),
+    });
+  }
+  const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
+  return [
+    ...blobs,
+    ['index.json', json({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: index })],
+    ['manifest.json', json(manifests)],
+    ['oci-layout', json({ imageLayoutVersion: '1.0.0' })],
+    ...(Object.keys(repositories).length > 0 ? [['repositories', json(repositories)] as const] : []),
+  ];
+}
+
+async function* archiveBytes(
+  images: readonly Saved[],
+  documents: readonly Document[],
+  snapshotter: Snapshotter,
+): AsyncGenerator<Uint8Array> {
+  const output = new OutputBuffer();
+  async function* write(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < bytes.byteLength; ) {
+      at += output.add(bytes.subarray(at));
+      if (output.full) yield output.take();
+    }
+  }
+  async function* file(
+    name: string,
+    size: number,
+    body: AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<Uint8Array> {
+    yield* write(encodeTarHeader({ type: 'file', name, mode: 0o644, size }));
+    for await (const chunk of body) yield* write(chunk);
+    yield* write(tarPadding(size));
+  }
+  for (const name of ['blobs', 'blobs/sha256']) {
+    yield* write(encodeTarHeader({ type: 'directory', name, mode: 0o755 }));
+  }
+  const layers = new Set(images.flatMap(({ image }) => image.config.rootfs.diff_ids));
+  for (const diffId of layers) {
+    const { size, digest } = layerDescriptor(diffId, snapshotter);
+    yield* file(blobPath(digest), size, snapshotter.layerTar(diffId));
+  }
+  for (const [name, bytes] of documents) yield* file(name, bytes.byteLength, one(bytes));
+  yield* write(tarEnd());
+  if (!output.isEmpty) yield output.take();
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+function blobPath(digest: string): string {
+  return `blobs/${digest.replace(':', '/')}`;
+}
