@@ -49,9 +49,11 @@ export async function cached(
   }
 }
 
+let locks = 0;
+
 /** A lock file that names its owner; one whose owner is gone is taken over. */
 async function lock(path: string): Promise<() => void> {
-  const own = `${path}.${process.pid}`;
+  const own = `${path}.${process.pid}-${++locks}`;
   writeFileSync(own, String(process.pid));
   try {
     for (;;) {
