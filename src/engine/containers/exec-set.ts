@@ -110,7 +110,8 @@ export class ExecSet {
       else session.close();
     } catch (error) {
       entry.running = false;
-      entry.exitCode = startFailure(error).exitCode;
+      // As dockerd: 127 for a program that is not there, 126 for whatever else is in the way.
+      entry.exitCode = startFailure(error).exitCode === 127 ? 127 : 126;
       entry.finishedAt = Date.now();
       throw error;
     }

@@ -1,3 +1,4 @@
+import { isKind } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { ContentStore } from '../../content/content.ts';
 import { parseReference } from '../../oci/reference.ts';
@@ -5,6 +6,7 @@ import type { ImageFetcher } from '../../registry-client/registry-client.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
 import { Leases } from '../leases/leases.ts';
+import { DEFAULT_IMAGE_CHANGES, defaultImageTar, isDefaultImage } from './default-image.ts';
 import { ImageCollector } from './image-collector.ts';
 import { ImageIndex, type ImageRows } from './image-index.ts';
 import { ImageMaker, tagOf } from './image-maker.ts';
@@ -33,6 +35,9 @@ export interface ImageStoreOptions {
   readonly layersInUse: () => Iterable<string>;
   readonly log: Logger;
 }
+
+/** The embedded default as users name it. */
+const DEFAULT_NAME = 'busybox:latest';
 
 /** The image service: an index of rows over the content store and the snapshotter. */
 export class ImageStore implements ImageService {
@@ -89,12 +94,34 @@ export class ImageStore implements ImageService {
 
   pull(reference: string, options: PullOptions): Promise<Image> {
     const { content, snapshotter, fetcher } = this.#options;
+    const ref = parseReference(reference);
     return this.#leases.hold(async () => {
       const parts = { content, snapshotter, fetcher, index: this.#index };
-      const image = await pullImage(parseReference(reference), options, parts);
+      const image = await pullImage(ref, options, parts).catch((error) => {
+        if (!isDefaultImage(ref) || !isKind(error, 'unavailable', 'timeout')) throw error;
+        return this.#makeDefault(options, error);
+      });
       this.#emit('pull', reference, reference);
       return image;
     });
+  }
+
+  /** No registry can be reached: the embedded default stands in, and the progress says so. */
+  async #makeDefault(options: PullOptions, error: Error): Promise<Image> {
+    options.report({ status: `No registry can be reached (${error.message})` });
+    const known = this.find(DEFAULT_NAME);
+    if (known) {
+      options.report({ status: `Status: Image is up to date for ${DEFAULT_NAME}` });
+      return known;
+    }
+    options.report({ status: `Making ${DEFAULT_NAME} from this machine's busybox-static instead` });
+    const image = await this.#maker.import(await defaultImageTar(), {
+      reference: DEFAULT_NAME,
+      message: 'made from busybox-static',
+      changes: DEFAULT_IMAGE_CHANGES,
+    });
+    options.report({ status: `Status: Made ${DEFAULT_NAME}` });
+    return image;
   }
 
   load(tar: ReadableStream<Uint8Array>, report: (event: ProgressEvent) => void): Promise<string[]> {
@@ -107,8 +134,8 @@ export class ImageStore implements ImageService {
   }
 
   async save(refs: readonly string[]): Promise<ReadableStream<Uint8Array>> {
-    const { content, snapshotter } = this.#options;
-    const stream = await saveImages(refs, { content, snapshotter, index: this.#index });
+    const { snapshotter } = this.#options;
+    const stream = await saveImages(refs, { snapshotter, index: this.#index });
     for (const ref of refs) this.#emit('save', this.get(ref).id, ref);
     return stream;
   }
