@@ -136,7 +136,8 @@ export class ImageStore implements ImageService {
   async save(refs: readonly string[]): Promise<ReadableStream<Uint8Array>> {
     const { snapshotter } = this.#options;
     const stream = await saveImages(refs, { snapshotter, index: this.#index });
-    for (const ref of refs) this.#emit('save', this.get(ref).id, ref);
+    // A name without a tag stands for all tags of a repository and may be no image's name itself.
+    for (const ref of refs) this.#emit('save', this.find(ref)?.id ?? ref, ref);
     return stream;
   }
 

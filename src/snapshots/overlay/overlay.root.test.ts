@@ -1,0 +1,4 @@
+import { describeSnapshotter } from '../conformance.ts';
+import { OverlaySnapshotter } from './overlay.ts';
+
+describeSnapshotter('overlay', (root) => new OverlaySnapshotter(root));
