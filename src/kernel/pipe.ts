@@ -14,7 +14,7 @@ export function makePipe(): { readEnd: number; writeEnd: number } {
 }
 
 const CHUNK = 16384;
-const chunk = Buffer.alloc(CHUNK);
+const chunk = Buffer.from(new ArrayBuffer(CHUNK));
 const chunkPointer = ptr(chunk);
 
 /** What can be read now from a non-blocking descriptor: bytes (a copy), `eof` or `empty`. */

@@ -36,9 +36,11 @@ const DATA_OFFSET = process.arch === 'x64' ? 4 : 8;
 const BATCH = 64;
 const SAFETY_INTERVAL_MS = 1000;
 
-const events = Buffer.alloc(EVENT_SIZE * BATCH);
+// With a buffer of their own from the start: JavaScriptCore keeps small typed arrays elsewhere and moves them into
+// a buffer when somebody asks for it, and a pointer taken before then leads to the old place.
+const events = new DataView(new ArrayBuffer(EVENT_SIZE * BATCH));
 const eventsPointer = ptr(events);
-const one = Buffer.alloc(EVENT_SIZE);
+const one = new DataView(new ArrayBuffer(EVENT_SIZE));
 const onePointer = ptr(one);
 
 const listeners = new Map<number, { readonly fd: number; readonly listener: ReadyListener }>();
@@ -48,9 +50,9 @@ let scheduled = false;
 let safety: ReturnType<typeof setInterval> | undefined;
 
 function control(operation: number, fd: number, wanted: number, token: number): void {
-  one.writeUInt32LE(wanted, 0);
-  one.writeUInt32LE(token, DATA_OFFSET);
-  one.writeUInt32LE(0, DATA_OFFSET + 4);
+  one.setUint32(0, wanted, true);
+  one.setUint32(DATA_OFFSET, token, true);
+  one.setUint32(DATA_OFFSET + 4, 0, true);
   check(libc.epoll_ctl(epoll, operation, fd, onePointer), 'epoll_ctl', `descriptor ${fd}`);
 }
 
@@ -73,7 +75,7 @@ function turn(): void {
   const ready: Array<[number, number]> = [];
   for (let i = 0; i < count; i += 1) {
     const at = i * EVENT_SIZE;
-    ready.push([events.readUInt32LE(at + DATA_OFFSET), events.readUInt32LE(at)]);
+    ready.push([events.getUint32(at + DATA_OFFSET, true), events.getUint32(at, true)]);
   }
   for (const [token, got] of ready) {
     // A listener of this turn may have removed a later one.

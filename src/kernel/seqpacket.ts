@@ -16,7 +16,7 @@ const SUN_PATH = 108;
 
 /** The largest packet `receivePacket` takes; conmon sends at most 32 KiB and a byte. */
 const BUFFER_SIZE = 65536;
-const buffer = new Uint8Array(BUFFER_SIZE);
+const buffer = new Uint8Array(new ArrayBuffer(BUFFER_SIZE));
 const bufferPointer = ptr(buffer);
 
 /**

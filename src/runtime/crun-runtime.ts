@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, unlinkSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { TareError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/log.ts';
 import { SyscallError } from '../kernel/errno.ts';
@@ -95,6 +95,8 @@ class CrunRuntime implements Runtime {
   readonly #exits: ExitWatch;
   readonly #execs: Execs;
   readonly #listeners: Array<(exit: ProcessExit) => void> = [];
+  /** Where containers' cgroups were; taken away in the end when nothing is left in them. */
+  readonly #cgroupParents = new Set<string>();
   #features: Promise<RuntimeFeatures> | undefined;
 
   constructor(settings: MonitorSettings, paths: RuntimePaths, layout: CgroupLayout, log: Logger) {
@@ -248,10 +250,9 @@ class CrunRuntime implements Runtime {
   }
 
   async exec(request: ExecRequest): Promise<StartedExec> {
-    if (!isRunning(this.#tracked(request.id))) {
-      throw new TareError('conflict', `container ${request.id} is not running`);
-    }
-    return this.#execs.start(request);
+    const tracked = this.#tracked(request.id);
+    if (!isRunning(tracked)) throw new TareError('conflict', `container ${request.id} is not running`);
+    return this.#execs.start(request, `/proc/${tracked.record.process.pid}/root`);
   }
 
   async attach(id: string, execId?: string): Promise<Attachment> {
@@ -386,6 +387,8 @@ class CrunRuntime implements Runtime {
     this.#hubs.close();
     this.#exits.close();
     this.#execs.close();
+    // Only here: crun makes a parent and then the child, and must not lose the one before the other.
+    for (const parent of this.#cgroupParents) new Cgroup(this.#layout, parent).removeIfEmpty();
   }
 
   #tracked(id: string): Tracked {
@@ -408,7 +411,10 @@ class CrunRuntime implements Runtime {
 
   #cgroup(id: string): Cgroup | undefined {
     const status = readCrunStatus(this.#paths.crunState(id));
-    return status?.cgroupPath ? new Cgroup(this.#layout, status.cgroupPath) : undefined;
+    if (!status?.cgroupPath) return undefined;
+    const parent = dirname(status.cgroupPath);
+    if (parent !== '/') this.#cgroupParents.add(parent);
+    return new Cgroup(this.#layout, status.cgroupPath);
   }
 }
 

@@ -3,8 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newId } from '../base/ids.ts';
 import { createRuntime } from './crun-runtime.ts';
+import { readMachine } from './machine.ts';
 import type { Attachment, CreateRequest, ProcessExit, Runtime } from './runtime.ts';
+import { buildSpec } from './spec/build-spec.ts';
+import type { SpecInput } from './spec/input.ts';
 import type { OciProcess, OciSpec } from './spec/oci-spec.ts';
+import { plainInput } from './spec/testing.ts';
 
 /** For root tests only: a runtime in a temporary directory and a busybox root file system. */
 export class RuntimeFixture {
@@ -89,6 +93,15 @@ export class RuntimeFixture {
           { type: 'network' },
         ],
       },
+    };
+  }
+
+  /** Docker's isolation instead of the bare spec: for `change`. */
+  docker(more: Partial<SpecInput> = {}): (spec: OciSpec) => OciSpec {
+    return (bare) => {
+      const input = plainInput(readMachine(), 'x'.repeat(64), bare.process.args);
+      const own = { rootfs: this.rootfs, cgroupsPath: bare.linux.cgroupsPath ?? '', hostname: 'testhost' };
+      return buildSpec({ ...input, ...own, terminal: bare.process.terminal ?? false, ...more }).spec;
     };
   }
 

@@ -80,6 +80,17 @@ export class Cgroup {
     return match ? Number(match[1]) : 0;
   }
 
+  /** Removes it where nothing is in it. */
+  removeIfEmpty(): void {
+    for (const hierarchy of this.#layout.hierarchies) {
+      try {
+        rmdirSync(join(hierarchy, this.#path));
+      } catch {
+        // Containers are in it, or it was never there.
+      }
+    }
+  }
+
   /** Removes it and what is below it from every hierarchy. Returns false when a process is still in one. */
   remove(): boolean {
     let removed = true;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { TareError } from '../../base/errors.ts';
 import { identify } from '../../kernel/processes.ts';
 import type { Hubs } from '../attach/hubs.ts';
+import { diagnose } from '../crun/diagnose.ts';
 import { execFailure } from '../crun/failure.ts';
 import type { RuntimePaths } from '../paths.ts';
 import type { ExecRequest, StartedExec } from '../runtime.ts';
@@ -43,7 +44,8 @@ export class Execs {
     return tracked;
   }
 
-  async start(request: ExecRequest): Promise<StartedExec> {
+  /** `root`: the container's root, seen from outside. Throws `invalid` in runc's words. */
+  async start(request: ExecRequest, root: string): Promise<StartedExec> {
     const { id, execId, process: spec } = request;
     const terminal = spec.terminal ?? false;
     const directory = this.#paths.exec(execId);
@@ -96,7 +98,8 @@ export class Execs {
       const complaint = monitor.complaint();
       if (!message || message.data <= 0) {
         attachment?.close();
-        throw execFailure(message?.message ?? complaint, spec.args[0] ?? '');
+        const words = message?.message || complaint || diagnose(root, spec);
+        throw execFailure(words, spec.args[0] ?? '');
       }
       // A short process may have ended already; its pid is then only a number.
       const process = identify(message.data) ?? { pid: message.data, startTime: 0 };

@@ -1,0 +1,1 @@
+export async function rotateLog(_p: string, _k: number): Promise<void> {}
