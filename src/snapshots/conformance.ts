@@ -239,6 +239,16 @@ export function describeSnapshotter(name: string, make: (root: string) => Snapsh
       expect(readdirSync(mountAll(snapshotter.viewMounts([])))).toEqual([]);
     });
 
+    test('127 layers, as many as Docker allows', async () => {
+      const layers: string[] = [];
+      for (let i = 0; i < 127; i++) layers.push(await apply(file(`layer-${i}`), file('top', String(i))));
+      const { root, key } = await snapshot(...layers);
+      expect(readdirSync(root)).toHaveLength(128);
+      expect(readFileSync(`${root}/top`, 'utf8')).toBe('126');
+      rmSync(`${root}/top`);
+      expect(await changes(key)).toEqual(['D /top']);
+    });
+
     test('a later member replaces an earlier one, and the tar still comes back', async () => {
       const tar = tarOf(
         file('x', 'first contents'),

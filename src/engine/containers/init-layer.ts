@@ -1,4 +1,5 @@
 import { encodeTarHeader, type TarMember, tarEnd } from '../../archive/tar-writer.ts';
+import { digestOf } from '../../oci/digest.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 
 const directory = (name: string, mode = 0o755): TarMember => ({ type: 'directory', name, mode });
@@ -23,8 +24,9 @@ const MEMBERS: readonly TarMember[] = [
 /** Stores the layer if it is not there and returns its diff id. */
 export async function ensureInitLayer(snapshotter: Snapshotter): Promise<string> {
   const bytes = Buffer.concat([...MEMBERS.map(encodeTarHeader), tarEnd()]);
+  // With its digest given, a layer that is there already is not even unpacked.
   const { diffId } = await snapshotter.applyLayer(
-    undefined,
+    digestOf(bytes),
     new Response(bytes).body ?? new ReadableStream(),
   );
   return diffId;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { toByteString } from '../../archive/byte-string.ts';
 import { TarParser } from '../../archive/tar-parser.ts';
 import { TareError } from '../../base/errors.ts';
@@ -72,6 +72,9 @@ export class LayerJob {
       shadows: this.#writer.shadows,
       opaqueRoot: this.#writer.opaqueRoot,
     };
+    const target = `${layers}/${layerName(diffId)}`;
+    const lostXattrs = [...this.#writer.lostXattrs].slice(0, 20);
+    if (existsSync(target)) return { meta, stored: false, lostXattrs };
     writeFileSync(`${ingest}/meta.json`, JSON.stringify(meta), { mode: 0o600 });
     const fd = openAt(AT_FDCWD, toByteString(tree), OpenFlag.RDONLY | OpenFlag.DIRECTORY);
     try {
@@ -79,8 +82,7 @@ export class LayerJob {
     } finally {
       closeFile(fd);
     }
-    const stored = this.#publish(`${layers}/${layerName(diffId)}`);
-    return { meta, stored, lostXattrs: [...this.#writer.lostXattrs].slice(0, 20) };
+    return { meta, stored: this.#publish(target), lostXattrs };
   }
 
   #publish(target: string): boolean {
