@@ -2,14 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { TareError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import { Errno, SyscallError } from '../kernel/errno.ts';
 import { insideNetwork } from '../kernel/namespaces.ts';
 import { addAddress } from '../kernel/netlink/addresses.ts';
-import { deleteLink, findLink, type Link, listLinks, newBridge, setLink } from '../kernel/netlink/links.ts';
+import { findLink, type Link, listLinks, newBridge, setLink } from '../kernel/netlink/links.ts';
 import { addDefaultRoute } from '../kernel/netlink/routes.ts';
 import { NetlinkProtocol, type NetlinkRequest, NetlinkSocket } from '../kernel/netlink/socket.ts';
 import { bareAddress, parseCidr } from './addressing.ts';
-import { fullBridge, HOST_INTERFACE, PREPARED_INTERFACE, plugRequests, setIPv6 } from './namespaces.ts';
+import { setIPv6 } from './namespaces.ts';
 import type {
   EndpointSpec,
   NetworkDriver,
@@ -18,6 +17,7 @@ import type {
   Publication,
   RestoredEndpoint,
 } from './netdriver.ts';
+import { HOST_INTERFACE, PREPARED_INTERFACE, plug, whenNotFull } from './plug.ts';
 import type { PublishedPorts } from './published-ports.ts';
 
 /** A link that is still there this long after its endpoint left is taken away. */
@@ -57,7 +57,10 @@ export class BridgeDriver implements NetworkDriver {
   async join(network: NetworkSpec, endpoint: EndpointSpec, ns: NetworkNamespace): Promise<void> {
     const prepared =
       ns.prepared?.hostInterface === endpoint.hostInterface && endpoint.interfaceName === PREPARED_INTERFACE;
-    if (!prepared) this.#plug(network, endpoint, ns);
+    if (!prepared) {
+      const peer = { name: endpoint.interfaceName, namespace: ns.fd, mac: endpoint.macAddress };
+      await whenNotFull(network, () => plug(this.#route, network, endpoint.hostInterface, peer));
+    }
     this.#leaving.delete(endpoint.hostInterface);
     configureEndpoint(network, endpoint, ns, prepared);
   }
@@ -105,6 +108,7 @@ export class BridgeDriver implements NetworkDriver {
     const names = new Set(networks.map(({ network }) => network.bridgeName));
     const links = listLinks(this.#route);
     const bridges = new Set(links.filter((link) => names.has(link.name)).map((link) => link.index));
+    this.#plugAgain(networks, links);
     await this.#deleteLinks(
       links
         .filter((link) => bridges.has(link.master) && link.kind === 'veth')
@@ -116,6 +120,29 @@ export class BridgeDriver implements NetworkDriver {
   async close(): Promise<void> {
     clearTimeout(this.#sweeper);
     await this.#ports.close();
+  }
+
+  /** Somebody may have removed a bridge while the daemon was away: its ports are then plugged into nothing. */
+  #plugAgain(
+    networks: ReadonlyArray<{ network: NetworkSpec; endpoints: readonly RestoredEndpoint[] }>,
+    links: readonly Link[],
+  ): void {
+    const byName = new Map(links.map((link) => [link.name, link]));
+    for (const { network, endpoints } of networks) {
+      const bridge = byName.get(network.bridgeName);
+      for (const { endpoint } of endpoints) {
+        const link = byName.get(endpoint.hostInterface);
+        if (!bridge || !link || link.master === bridge.index) continue;
+        try {
+          this.#route.execute([setLink(link.index, { master: bridge.index })]);
+        } catch (error) {
+          this.#log.error('a container could not be plugged in again', {
+            container: endpoint.containerId,
+            error,
+          });
+        }
+      }
+    }
   }
 
   #makeBridge(network: NetworkSpec): void {
@@ -150,24 +177,6 @@ export class BridgeDriver implements NetworkDriver {
     if (!network.internal) {
       writeSysctl('net/ipv4/ip_forward', '1');
       if (ipv6) writeSysctl('net/ipv6/conf/all/forwarding', '1');
-    }
-  }
-
-  #plug(network: NetworkSpec, endpoint: EndpointSpec, ns: NetworkNamespace): void {
-    const bridge = findLink(this.#route, network.bridgeName);
-    if (!bridge) {
-      throw new TareError(
-        'not-found',
-        `the bridge ${network.bridgeName} of network ${network.name} is missing`,
-      );
-    }
-    try {
-      const peer = { name: endpoint.interfaceName, namespace: ns.fd, mac: endpoint.macAddress };
-      this.#route.execute(plugRequests(network, bridge.index, endpoint.hostInterface, peer));
-    } catch (error) {
-      this.#route.execute([deleteLink(endpoint.hostInterface)]);
-      if (error instanceof SyscallError && error.errno === Errno.EXFULL) throw fullBridge(network);
-      throw error;
     }
   }
 

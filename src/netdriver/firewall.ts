@@ -22,6 +22,8 @@ import { type PortMapping, ruleset } from './ruleset.ts';
 
 /** Changes come in bursts (`nft flush ruleset` is one message a table, chain and rule). */
 const REPAIR_DELAY_MS = 30;
+/** Somebody who keeps changing our table is not raced. */
+const REPAIR_INTERVAL_MS = 500;
 
 /**
  * Our one table: replaced as a whole when a network comes or goes, by single map elements when a port does. Hears
@@ -40,6 +42,7 @@ export class Firewall {
   #networks: readonly NetworkSpec[] = [];
   #monitor: NetlinkMonitor | undefined;
   #repair: NodeJS.Timeout | undefined;
+  #lastRepair = Number.NEGATIVE_INFINITY;
   #tableTouched = false;
   #forwardTouched = false;
   #installed = false;
@@ -70,7 +73,12 @@ export class Firewall {
   /** Opens ports. */
   async add(ports: readonly PortMapping[]): Promise<void> {
     for (const port of ports) this.#ports.add(port);
-    await this.#change('add', ports);
+    try {
+      await this.#change('add', ports);
+    } catch (error) {
+      for (const port of ports) this.#ports.delete(port);
+      throw error;
+    }
   }
 
   /** Closes ports, of the objects that `add` or `restore` were given. */
@@ -144,12 +152,14 @@ export class Firewall {
       else if (concernsForwarding(notice)) this.#forwardTouched = true;
     }
     if ((this.#tableTouched || this.#forwardTouched) && this.#installed && !this.#closed) {
-      this.#repair ??= setTimeout(() => void this.#mend(), REPAIR_DELAY_MS);
+      const next = this.#lastRepair + REPAIR_INTERVAL_MS - performance.now();
+      this.#repair ??= setTimeout(() => void this.#mend(), Math.max(REPAIR_DELAY_MS, next));
     }
   }
 
   async #mend(): Promise<void> {
     this.#repair = undefined;
+    this.#lastRepair = performance.now();
     const table = this.#tableTouched;
     const forward = this.#forwardTouched;
     this.#tableTouched = false;

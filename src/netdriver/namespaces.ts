@@ -1,33 +1,18 @@
-import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { isKind, TareError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import { codeOf, Errno, SyscallError } from '../kernel/errno.ts';
+import { codeOf } from '../kernel/errno.ts';
 import { closeFd, insideNetwork, newNetworkNamespace, openFd } from '../kernel/namespaces.ts';
-import { deleteLink, findLink, newVeth, setLink } from '../kernel/netlink/links.ts';
-import { NetlinkProtocol, type NetlinkRequest, NetlinkSocket } from '../kernel/netlink/socket.ts';
+import { findLink, setLink } from '../kernel/netlink/links.ts';
+import { NetlinkProtocol, NetlinkSocket } from '../kernel/netlink/socket.ts';
 import type { NamespacePool, NetworkNamespace, NetworkSpec } from './netdriver.ts';
+import { newHostInterface, PREPARED_INTERFACE, plug, whenNotFull } from './plug.ts';
 
 /** `lo` is the first link of every namespace. */
 const LOOPBACK = 1;
 /** After a take, before more are made: the start that took one comes first. */
 const REFILL_DELAY_MS = 20;
 const REFILL_STEP_MS = 3;
-/** How often and how long to wait for the kernel to free a port of a full bridge. */
-const FULL_RETRIES = 40;
-const FULL_WAIT_MS = 50;
-
-/** The interface of a prepared namespace. */
-export const PREPARED_INTERFACE = 'eth0';
-
-/** A new name for a link on the host's side, of Docker's form. */
-export function newHostInterface(): string {
-  return `veth${randomBytes(4).toString('hex').slice(0, 7)}`;
-}
-
-/** The form of `newHostInterface`: what a clean-up may take away from our bridges. */
-export const HOST_INTERFACE = /^veth[0-9a-f]{7}$/;
-
 class HeldNamespace implements NetworkNamespace {
   readonly path: string;
   readonly fd: number;
@@ -45,24 +30,6 @@ class HeldNamespace implements NetworkNamespace {
     this.#closed = true;
     closeFd(this.fd);
   }
-}
-
-/**
- * What plugs a pair into a bridge, both ends in one go. `hostInterface` comes up, its peer stays down until the
- * endpoint's addresses are set.
- */
-export function plugRequests(
-  network: NetworkSpec,
-  bridge: number,
-  hostInterface: string,
-  peer: { name: string; namespace: number; mac?: string },
-): NetlinkRequest[] {
-  return [
-    newVeth({ name: hostInterface, mtu: network.mtu, master: bridge, peer }),
-    // Apart, because the kernel brings a link up before it looks at this.
-    setLink(hostInterface, { noLinkLocal: true, ...(network.icc ? {} : { isolated: true }) }),
-    setLink(hostInterface, { up: true }),
-  ];
 }
 
 interface Shelf {
@@ -98,16 +65,7 @@ export class HeldNamespaces implements NamespacePool {
       if (this.#plugged(network, namespace)) return namespace;
       namespace.close();
     }
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return this.#prepare(network);
-      } catch (error) {
-        if (!(error instanceof SyscallError) || error.errno !== Errno.EXFULL) throw error;
-        // Links of containers that just ended leave their bridge a little later: wait for them.
-        if (attempt >= FULL_RETRIES) throw fullBridge(network);
-        await Bun.sleep(FULL_WAIT_MS);
-      }
-    }
+    return await whenNotFull(network, () => this.#prepare(network));
   }
 
   keepReady(network: NetworkSpec, count: number): void {
@@ -160,29 +118,15 @@ export class HeldNamespaces implements NamespacePool {
   }
 
   #prepare(network: NetworkSpec): HeldNamespace {
-    const bridge = findLink(this.#route, network.bridgeName);
-    if (!bridge)
-      throw new TareError('not-found', `the bridge ${network.bridgeName} is missing; restart tare`);
     const bare = this.#bare();
     const hostInterface = newHostInterface();
     try {
-      const peer = { name: PREPARED_INTERFACE, namespace: bare.fd };
-      this.#route.execute(plugRequests(network, bridge.index, hostInterface, peer));
+      plug(this.#route, network, hostInterface, { name: PREPARED_INTERFACE, namespace: bare.fd });
     } catch (error) {
       bare.close();
-      // The pair is made before it is plugged in: its end in the host may have stayed.
-      if (error instanceof SyscallError) this.#drop(hostInterface);
       throw error;
     }
     return new HeldNamespace(bare.fd, { networkId: network.id, hostInterface });
-  }
-
-  #drop(hostInterface: string): void {
-    try {
-      this.#route.execute([deleteLink(hostInterface)]);
-    } catch (error) {
-      this.#log.warn('a link could not be removed', { link: hostInterface, error });
-    }
   }
 
   /** False when somebody took the bridge or the link away since it was prepared. */
@@ -230,11 +174,4 @@ export function setIPv6(name: string, on: boolean): void {
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
   }
-}
-
-export function fullBridge(network: NetworkSpec): TareError {
-  return new TareError(
-    'exhausted',
-    `the bridge ${network.bridgeName} of network ${network.name} is full (a bridge takes 1,023 interfaces)`,
-  );
 }

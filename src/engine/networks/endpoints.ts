@@ -1,8 +1,8 @@
 import { newId } from '../../base/ids.ts';
 import { bareAddress, macOf, parseCidr } from '../../netdriver/addressing.ts';
 import { NetworkAddresses } from '../../netdriver/ipam.ts';
-import { newHostInterface } from '../../netdriver/namespaces.ts';
 import type { EndpointSpec } from '../../netdriver/netdriver.ts';
+import { newHostInterface } from '../../netdriver/plug.ts';
 import type { ContainerEndpoint, EndpointSettings } from '../containers/model.ts';
 import type { Network } from './networks.ts';
 import { checkEndpointSettings } from './request.ts';

@@ -1,13 +1,13 @@
 import { messageOf, TareError, wrapError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { KeyedMutex } from '../../base/mutex.ts';
-import { PREPARED_INTERFACE } from '../../netdriver/namespaces.ts';
 import type {
   NamespacePool,
   NetworkDriver,
   NetworkNamespace,
   Publication,
 } from '../../netdriver/netdriver.ts';
+import { PREPARED_INTERFACE } from '../../netdriver/plug.ts';
 import type { NetworkTable } from '../../store/tables/networks.ts';
 import type { ContainerEndpoint, EndpointSettings, PublishedPort } from '../containers/model.ts';
 import type { EventBus } from '../events/events.ts';
