@@ -29,6 +29,9 @@ const NLMSGERR_ATTR_MSG = 1;
 /** The kernel fills at most 32 KB of a dump's buffer; other answers are shorter. */
 const inbox = Buffer.alloc(64 * 1024);
 
+/** More acknowledgements than this may not fit into the socket's receive buffer. */
+const MANY = 64;
+
 /** One request. Builders return it, so that several go to the kernel in one call. */
 export interface NetlinkRequest {
   /** For errors: `add veth1a2b3c4`. */
@@ -113,6 +116,18 @@ export class NetlinkSocket {
    * and goes on after one that failed. Throws the first failure as a SyscallError.
    */
   execute(requests: readonly NetlinkRequest[]): void {
+    if (requests.length > MANY && !requests.some((request) => request.silent)) {
+      const problems: unknown[] = [];
+      for (let start = 0; start < requests.length; start += MANY) {
+        try {
+          this.execute(requests.slice(start, start + MANY));
+        } catch (error) {
+          problems.push(error);
+        }
+      }
+      if (problems.length > 0) throw problems[0];
+      return;
+    }
     const first = this.#sequence;
     const writer = new NetlinkWriter();
     for (const request of requests) {
