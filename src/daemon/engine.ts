@@ -189,7 +189,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     runtime,
     snapshotter,
     images,
-    readLog: (container, options) => readContainerLog(paths.log(container.id), container, options),
+    readLog: (container, options) => readContainerLog(paths.log(container.id), container, options, waiters),
     events,
     log,
   });
