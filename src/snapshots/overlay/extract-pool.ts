@@ -1,4 +1,5 @@
 import { TareError } from '../../base/errors.ts';
+import { workerUrl } from '../../base/worker-url.ts';
 import type { FromWorker, ToWorker } from './extract-worker.ts';
 import type { LayerJobRequest, LayerJobResult } from './layer-job.ts';
 
@@ -43,7 +44,7 @@ export class ExtractPool {
 
   #take(): Worker {
     const free = this.#idle.pop();
-    if (free === undefined) return new Worker(new URL('./extract-worker.ts', import.meta.url));
+    if (free === undefined) return new Worker(workerUrl('snapshots/overlay/extract-worker.ts'));
     clearTimeout(free.timer);
     return free.worker;
   }

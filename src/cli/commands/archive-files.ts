@@ -1,0 +1,77 @@
+import { createReadStream, openSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import type { HttpResponse } from '../client/http.ts';
+import type { CommandContext } from '../context.ts';
+import { CommandFailure } from '../failure.ts';
+
+/** A system's error in Go's words: `open /nope: no such file or directory`. */
+export function openProblem(path: string, error: unknown): CommandFailure {
+  const reasons: Record<string, string> = {
+    ENOENT: 'no such file or directory',
+    EACCES: 'permission denied',
+    EISDIR: 'is a directory',
+    ENOTDIR: 'not a directory',
+  };
+  const { code, message } = error as { code?: string; message?: string };
+  return new CommandFailure(`open ${path}: ${reasons[code ?? ''] ?? message ?? String(error)}`);
+}
+
+/** The bytes of a file, for a request's body. Throws at once when it can't be opened. */
+export function fileBody(path: string): AsyncIterable<Uint8Array> {
+  try {
+    if (statSync(path).isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
+    const fd = openSync(path, 'r');
+    return createReadStream('', { fd, highWaterMark: 256 * 1024 });
+  } catch (error) {
+    throw openProblem(path, error);
+  }
+}
+
+/** The bytes of stdin, for a request's body. */
+export function stdinBody(): AsyncIterable<Uint8Array> {
+  return Bun.stdin.stream() as unknown as AsyncIterable<Uint8Array>;
+}
+
+/**
+ * Writes an answer's body to a file or to stdout. A file appears under its name only when it is whole; a terminal
+ * is refused, since an archive would garble it.
+ */
+export async function saveBody(
+  context: CommandContext,
+  output: string,
+  verb: string,
+  request: () => Promise<HttpResponse>,
+): Promise<void> {
+  if (output === '') {
+    if (process.stdout.isTTY) {
+      throw new CommandFailure('cowardly refusing to save to a terminal. Use the -o flag or redirect');
+    }
+    for await (const chunk of (await request()).body) context.console.out(chunk);
+    return;
+  }
+  const special = isSpecial(output);
+  const partial = special ? output : `${output}.partial-${process.pid}`;
+  let fd: number;
+  try {
+    fd = openSync(partial, 'w', 0o600);
+  } catch (error) {
+    throw new CommandFailure(`failed to ${verb}: ${openProblem(output, error).message}`);
+  }
+  try {
+    for await (const chunk of (await request()).body) {
+      for (let offset = 0; offset < chunk.length; ) offset += writeSync(fd, chunk, offset);
+    }
+    if (!special) renameSync(partial, output);
+  } catch (error) {
+    if (!special) unlinkSync(partial);
+    throw error;
+  }
+}
+
+/** True for a device or pipe such as /dev/null, which cannot be replaced by renaming. */
+function isSpecial(path: string): boolean {
+  try {
+    return !statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,98 @@
+import { CommandFailure } from '../failure.ts';
+import { alignTabs } from './table.ts';
+import { evaluate } from './template/evaluate.ts';
+import { FUNCTIONS, type TemplateFunction } from './template/functions.ts';
+import type { Template } from './template/nodes.ts';
+import { parseTemplate } from './template/parser.ts';
+import { Row, type Value } from './template/values.ts';
+
+/**
+ * Prints a list as docker does: as a table, as JSON, or by a template. A kind of list has one definition: the
+ * headings of its fields and its default tables; a row gives the fields' values by name.
+ */
+export interface Listing {
+  /** Field → heading in a table. Fields without one can't be a column of their own. */
+  readonly headings: Readonly<Record<string, string>>;
+  /** What docker calls the type of a row, for the message about an unknown field. */
+  readonly typeName: string;
+}
+
+const FUNCTION_NAMES: ReadonlySet<string> = new Set([...Object.keys(FUNCTIONS), 'and', 'or']);
+
+/** In the heading line of a table these leave their argument as it is. */
+const HEADING_FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
+  ...FUNCTIONS,
+  json: (value) => value,
+  title: (value) => value,
+  lower: (value) => value,
+  upper: (value) => value,
+  truncate: (value, _length) => value,
+};
+
+/** Parses a `--format` with docker's words for a mistake. */
+export function parseFormat(source: string, problem = 'failed to parse template', exitCode = 1): Template {
+  try {
+    return parseTemplate(source, FUNCTION_NAMES);
+  } catch (error) {
+    throw new CommandFailure(`${problem}: ${(error as Error).message}`, exitCode);
+  }
+}
+
+/** `\t` and `\n` in a format stand for a tab and a line break, as people write them in a shell. */
+const unescapeFormat = (format: string): string => format.replaceAll('\\t', '\t').replaceAll('\\n', '\n');
+
+function executeRow(template: Template, row: Row, listing: Listing): string {
+  try {
+    return evaluate(template, row, {
+      functions: FUNCTIONS,
+      missingField: (_, name) => {
+        throw new Error(`can't evaluate field ${name} in type ${listing.typeName}`);
+      },
+    });
+  } catch (error) {
+    throw new CommandFailure(`failed to execute template: ${(error as Error).message}`);
+  }
+}
+
+function heading(template: Template, listing: Listing): string {
+  return evaluate(template, listing.headings, {
+    functions: HEADING_FUNCTIONS,
+    missingField: () => undefined,
+  });
+}
+
+/**
+ * The text of a list.
+ * @param format what `--format` says; empty for the default table
+ * @param table the template of the default table
+ */
+export function formatListing(listing: Listing, format: string, table: string, rows: readonly Row[]): string {
+  const wanted =
+    format === '' || format === 'table' ? `table ${table}` : format === 'json' ? '{{json .}}' : format;
+  const isTable = wanted.startsWith('table');
+  const template = parseFormat(unescapeFormat(isTable ? wanted.slice('table'.length).trim() : wanted));
+  let output = '';
+  for (const row of rows) output += `${executeRow(template, row, listing)}\n`;
+  return isTable ? alignTabs(`${heading(template, listing)}\n${output}`) : output;
+}
+
+/** One value by a template, or as JSON, for commands that print single objects (`version`, `info`, `events`). */
+export function formatValueBy(template: Template, value: Value): string {
+  try {
+    return evaluate(template, value, {
+      functions: FUNCTIONS,
+      missingField: (_, name) => {
+        throw new Error(`can't evaluate field ${name} in type interface {}`);
+      },
+    });
+  } catch (error) {
+    throw new CommandFailure((error as Error).message, 64);
+  }
+}
+
+/** A row from its fields: in alphabetic order, as `{{json .}}` prints them. */
+export function row(fields: Readonly<Record<string, Value>>): Row {
+  const result = new Row();
+  for (const name of Object.keys(fields).sort()) (result as Record<string, Value>)[name] = fields[name];
+  return result;
+}

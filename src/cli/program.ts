@@ -1,0 +1,2 @@
+/** The name that help and messages use. */
+export const PROGRAM = 'tare';
