@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'bun:test';
+import { fakeContainer } from '../../test/support/api/fake-containers.ts';
 import { humanDuration, statusText } from './convert/status-text.ts';
 import { DetachFilter, parseDetachKeys } from './detach-keys.ts';
 import { progressBar } from './progress.ts';
 import { referenceMatcher } from './reference-pattern.ts';
 import { registryAuth } from './registry-auth.ts';
 import { joinReference } from './routes/image-transfer.ts';
-import { fakeContainer } from './testing/fakes.ts';
 import { parseGoDuration, parseMoment, rfc3339 } from './time.ts';
 import { encodeFrame, FrameReader } from './websocket-frames.ts';
 

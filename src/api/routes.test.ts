@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
+import { CONTAINER_ID, fakeContainer, IMAGE_ID, NOW } from '../../test/support/api/fake-containers.ts';
+import { fakeNetwork } from '../../test/support/api/fake-engine.ts';
+import { fakeImage } from '../../test/support/api/fake-images.ts';
+import { Harness } from '../../test/support/api/harness.ts';
 import type { Container } from '../engine/containers/model.ts';
-import { CONTAINER_ID, fakeContainer, fakeImage, fakeNetwork, IMAGE_ID, NOW } from './testing/fakes.ts';
-import { Harness } from './testing/harness.ts';
 
 const harness = new Harness();
 beforeAll(() => harness.start());

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fakeDependencies } from '../../test/support/api/fake-engine.ts';
+import { Harness } from '../../test/support/api/harness.ts';
 import { createApi } from './api.ts';
 import { socketGroup } from './socket-file.ts';
-import { fakeDependencies } from './testing/fakes.ts';
-import { Harness } from './testing/harness.ts';
 
 const harness = new Harness();
 beforeAll(() => harness.start());
@@ -214,7 +214,7 @@ describe('sockets', () => {
       'os.set_inheritable(3, True)',
       'os.execv(sys.argv[2], sys.argv[2:])',
     ].join('\n');
-    const program = join(import.meta.dir, 'testing', 'fd-server.ts');
+    const program = join(import.meta.dir, '../../test/support/api/fd-server.ts');
     const child = Bun.spawn({
       cmd: ['python3', '-c', activate, path, process.execPath, program],
       stdout: 'pipe',

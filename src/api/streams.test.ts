@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { fakeContainer, NOW } from '../../test/support/api/fake-containers.ts';
+import { FakeSession } from '../../test/support/api/fake-session.ts';
+import { Harness } from '../../test/support/api/harness.ts';
 import { TareError } from '../base/errors.ts';
-import { FakeSession, fakeContainer, NOW } from './testing/fakes.ts';
-import { Harness } from './testing/harness.ts';
 
 let harness: Harness;
 beforeEach(async () => {

@@ -3,9 +3,9 @@ import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:ht
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createApi } from '../api.ts';
-import type { ApiServer } from '../server.ts';
-import { fakeDependencies } from './fakes.ts';
+import { createApi } from '../../../src/api/api.ts';
+import type { ApiServer } from '../../../src/api/server.ts';
+import { fakeDependencies } from './fake-engine.ts';
 
 export interface Answer {
   readonly status: number;

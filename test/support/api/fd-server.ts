@@ -1,5 +1,5 @@
-import { createApi } from '../api.ts';
-import { fakeDependencies } from './fakes.ts';
+import { createApi } from '../../../src/api/api.ts';
+import { fakeDependencies } from './fake-engine.ts';
 
 // A program for server.test.ts: listens on the descriptor it was given, as under systemd.
 const api = createApi(fakeDependencies());

@@ -1,0 +1,174 @@
+import type { ApiDependencies } from '../../../src/api/dependencies.ts';
+import { TareError } from '../../../src/base/errors.ts';
+import { silentLogger } from '../../../src/base/log.ts';
+import { compileQuery } from '../../../src/engine/containers/query.ts';
+import { EventLog } from '../../../src/engine/events/event-log.ts';
+import type { Network } from '../../../src/engine/networks/networks.ts';
+import type { SystemInfo } from '../../../src/engine/system/system.ts';
+import type { Volume, VolumeService } from '../../../src/engine/volumes/volumes.ts';
+import { FakeContainers, NOW } from './fake-containers.ts';
+import { FakeImages } from './fake-images.ts';
+
+export const fakeNetwork: Network = {
+  id: 'ab'.repeat(32),
+  name: 'bridge',
+  driver: 'bridge',
+  bridgeName: 'tare0',
+  subnets: [{ subnet: '172.17.0.0/16', gateway: '172.17.0.1' }],
+  internal: false,
+  mtu: 1500,
+  icc: true,
+  masquerade: true,
+  hostBinding: '0.0.0.0',
+  createdAt: NOW,
+  scope: 'local',
+  enableIPv6: false,
+  attachable: false,
+  labels: {},
+  options: {},
+  ipamDriver: 'default',
+  ipamOptions: {},
+};
+
+class FakeVolumes implements VolumeService {
+  items = new Map<string, Volume>();
+  find(name: string) {
+    return this.items.get(name);
+  }
+  get(name: string): Volume {
+    const volume = this.items.get(name);
+    if (volume === undefined) throw new TareError('not-found', `get ${name}: no such volume`);
+    return volume;
+  }
+  list() {
+    return [...this.items.values()];
+  }
+  async create({ name, labels }: { name: string; labels: Readonly<Record<string, string>> }) {
+    const volume: Volume = {
+      name,
+      driver: 'local',
+      mountpoint: `/v/${name}/_data`,
+      createdAt: NOW,
+      labels,
+      options: {},
+      anonymous: false,
+    };
+    this.items.set(name, volume);
+    return volume;
+  }
+  async remove(name: string) {
+    this.get(name);
+    this.items.delete(name);
+  }
+  async prune(matches: (volume: Volume) => boolean) {
+    return {
+      deleted: this.list()
+        .filter(matches)
+        .map((volume) => volume.name),
+      reclaimed: 0,
+    };
+  }
+}
+
+const limits = {
+  memory: true,
+  swap: true,
+  oomKillDisable: true,
+  cpuCfsPeriod: true,
+  cpuCfsQuota: true,
+  cpuShares: true,
+  cpuSet: true,
+  pids: true,
+};
+
+const info: SystemInfo = {
+  id: 'id',
+  containers: { running: 1, paused: 0, stopped: 0 },
+  images: 1,
+  storageDriver: 'overlay',
+  storageStatus: [],
+  networkDrivers: ['bridge', 'host', 'null'],
+  logDrivers: ['json-file'],
+  limits,
+  cgroupVersion: 1,
+  ipv4Forwarding: true,
+  debug: false,
+  openFiles: 3,
+  eventListeners: 0,
+  now: NOW,
+  kernelVersion: '6',
+  operatingSystem: 'Debian',
+  osVersion: '12',
+  architecture: 'x86_64',
+  cpus: 2,
+  memory: 1024,
+  dataRoot: '/d',
+  hostname: 'host',
+  labels: [],
+  runtime: { name: 'crun', path: '/usr/bin/crun', version: '1' },
+  initVersion: '',
+  securityOptions: [],
+  insecureRegistries: [],
+  mirrors: [],
+  proxies: { http: '', https: '', no: '' },
+  warnings: [],
+};
+
+/** An engine in memory. */
+export function fakeDependencies() {
+  const containers = new FakeContainers();
+  const images = new FakeImages();
+  const volumes = new FakeVolumes();
+  const networks = {
+    items: [fakeNetwork],
+    created: [] as unknown[],
+    list: () => networks.items,
+    get(ref: string): Network {
+      const found = networks.items.find((item) => item.name === ref || item.id.startsWith(ref));
+      if (found === undefined) throw new TareError('not-found', `network ${ref} not found`);
+      return found;
+    },
+    async create(request: unknown) {
+      networks.created.push(request);
+      return { id: 'cd'.repeat(32), warning: '' };
+    },
+    async remove(ref: string) {
+      if (networks.get(ref).name === 'bridge') {
+        throw new TareError('forbidden', 'bridge is a pre-defined network and cannot be removed');
+      }
+    },
+  };
+  const dependencies = {
+    containers,
+    images,
+    networks,
+    volumes,
+    events: new EventLog(silentLogger),
+    system: {
+      version: () => ({
+        version: '0.1.0',
+        gitCommit: 'abc',
+        buildTime: '',
+        os: 'linux',
+        arch: 'amd64',
+        kernelVersion: '6',
+        components: [{ name: 'crun', version: '1' }],
+        engineRuntime: 'bun 1',
+      }),
+      info: async () => info,
+    },
+    log: silentLogger,
+    compileQuery,
+    paths: (id: string) => ({
+      resolvConf: `/c/${id}/resolv.conf`,
+      hostname: `/c/${id}/hostname`,
+      hosts: `/c/${id}/hosts`,
+      log: `/c/${id}/log`,
+      root: '',
+    }),
+    storageDriver: 'overlay',
+    version: '0.1.0',
+    now: () => NOW,
+  } satisfies ApiDependencies;
+  return dependencies;
+}
