@@ -2,6 +2,7 @@ import { TareError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { KeyedMutex } from '../base/mutex.ts';
 import { ipBytes } from '../kernel/netlink/addresses.ts';
+import { forgetConnections, listConnections } from '../kernel/netlink/conntrack.ts';
 import type { NetlinkMessage } from '../kernel/netlink/message.ts';
 import { monitorNetlink, type NetlinkMonitor } from '../kernel/netlink/monitor.ts';
 import {
@@ -92,10 +93,34 @@ export class Firewall {
     try {
       changeMaps(this.#socket, this.#table, change, mapChanges(ports));
       this.#own.add(this.#socket.port);
+      this.#forgetDatagrams(ports);
     } catch (error) {
       // Somebody flushed the table, or an element: put everything back as it is to be now.
       if (change === 'delete' && isMissing(error)) return;
       await this.#apply();
+    }
+  }
+
+  /**
+   * A client that sends datagrams from one port keeps being led where its first one was, or nowhere, however long
+   * the rules are changed: the kernel has to forget its flow. (A new TCP connection is judged anew.)
+   */
+  #forgetDatagrams(ports: readonly PortMapping[]): void {
+    const datagrams = ports.filter(({ protocol }) => protocol === 'udp');
+    if (datagrams.length === 0) return;
+    try {
+      const stale = listConnections(this.#socket).filter(
+        ({ original }) =>
+          original.protocol === PROTOCOLS.udp &&
+          datagrams.some(
+            ({ hostIp, hostPort }) =>
+              original.destinationPort === hostPort &&
+              (hostIp === '0.0.0.0' || hostIp === original.destination),
+          ),
+      );
+      forgetConnections(this.#socket, stale);
+    } catch (error) {
+      this.#log.debug('datagram flows could not be forgotten', { error });
     }
   }
 

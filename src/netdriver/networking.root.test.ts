@@ -264,6 +264,59 @@ describe('published ports', () => {
     listen('127.0.0.1').stop(true);
   });
 
+  test('of datagrams lead clients on that were there before, and again to the next container', async () => {
+    const network = net('n1', 1);
+    await driver.createNetwork(network);
+    const [one, two] = [await join(network, 2), await join(network, 3)];
+    const sockets: Array<{ close(): void }> = [];
+    const heard: string[] = [];
+    for (const { fd, endpoint } of [one, two]) {
+      const echo = insideNetwork(fd, () =>
+        Bun.udpSocket({
+          hostname: '0.0.0.0',
+          port: 53,
+          socket: {
+            data(socket, _data, at, from) {
+              socket.send(endpoint.id, at, from);
+            },
+            error() {},
+          },
+        }),
+      );
+      sockets.push(await echo);
+    }
+    const opened = insideNetwork(lab.outside, () =>
+      Bun.udpSocket({
+        hostname: OUTSIDE_ADDRESS,
+        port: 4000,
+        // Refused while nothing is published, which the kernel reports on the socket.
+        socket: { data: (_socket, data) => void heard.push(data.toString()), error() {} },
+      }),
+    );
+    const client = await opened;
+    sockets.push(client);
+    const asked = async (): Promise<string | undefined> => {
+      for (let tries = 0; tries < 20 && heard.length === 0; tries++) {
+        client.send('?', 5353, LAB_ADDRESS);
+        await Bun.sleep(10);
+      }
+      return heard.splice(0)[0];
+    };
+    try {
+      expect(await asked()).toBeUndefined();
+      const wanted = port(5353, { protocol: 'udp', containerPort: 53 });
+      await publish(one, wanted);
+      expect(await asked()).toBe('n1-2');
+      await driver.unpublish(one.endpoint);
+      await Bun.sleep(50);
+      heard.splice(0);
+      await publish(two, wanted);
+      expect(await asked()).toBe('n1-3');
+    } finally {
+      for (const socket of sockets) socket.close();
+    }
+  });
+
   test('are found in a range or anywhere', async () => {
     const network = net('n1', 1);
     await driver.createNetwork(network);

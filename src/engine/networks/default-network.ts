@@ -86,6 +86,12 @@ function chooseSubnet(
   if (wanted.bip) {
     const cidr = parseCidr(wanted.bip);
     if (cidr.bits !== 32) throw new TareError('invalid', `--bip ${wanted.bip} is not an IPv4 address`);
+    const clash = otherNetworks.find((other) => overlaps(parseCidr(other), cidr));
+    if (clash)
+      throw new TareError(
+        'conflict',
+        `--bip ${wanted.bip} overlaps with ${clash}, the subnet of another network`,
+      );
     return { subnet: formatCidr(cidr), gateway: bareAddress(wanted.bip), ...range };
   }
   const taken = host.taken([wanted.link]);
