@@ -103,7 +103,8 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
         .list()
         .filter((container) => container.imageId === imageId)
         .map(({ id, state }) => ({ id, running: isAlive(state) })),
-    layersInUse: () => [initLayer, ...set.list().flatMap(({ layers }) => layers)],
+    // A container that is being created has a snapshot before it has a row.
+    layersInUse: () => [initLayer, ...snapshotter.layersInUse()],
     log,
   });
 
@@ -160,7 +161,6 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
   const files = new ContainerFiles({
     set,
     runtime,
-    supervisor,
     snapshotter,
     images,
     paths,

@@ -71,7 +71,8 @@ async function serve(config: DaemonConfig, argv: readonly string[], log: LineLog
       hostname: engine.paths.hostname(id),
       hosts: engine.paths.hosts(id),
       log: engine.paths.log(id),
-      root: engine.paths.rootfs(id),
+      // Nothing of a running container is mounted where the host can see it.
+      root: '',
     }),
     storageDriver: engine.snapshotter.name,
     compileQuery,

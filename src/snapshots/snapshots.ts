@@ -36,6 +36,11 @@ export interface Snapshotter {
   prepare(key: string, layers: readonly string[]): Promise<void>;
   /** How to mount the snapshot. */
   mounts(key: string): MountSpec[];
+  /**
+   * How to mount the snapshot read-only while it may be mounted by `mounts` elsewhere. For one pass over its
+   * files; what changes meanwhile may or may not be seen.
+   */
+  secondLook(key: string): MountSpec[];
   /** How to mount the layers read-only, without a snapshot. */
   viewMounts(layers: readonly string[]): MountSpec[];
   has(key: string): boolean;

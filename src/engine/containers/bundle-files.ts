@@ -112,8 +112,8 @@ export class BundleFiles implements BundleWriter {
 
   /** The process of an exec; its user is looked up in the running container's root. */
   execProcess(container: Container, exec: ExecConfig): OciProcess {
-    const { paths, machine } = this.#parts;
-    const database = readUserDatabase(paths.rootfs(container.id));
+    const { machine } = this.#parts;
+    const database = readUserDatabase(`/proc/${container.state.pid}/root`);
     const user = resolveUser(exec.user || container.config.user, container.hostConfig.groupAdd, database);
     return buildExecProcess(execInput(container, exec, user, machine));
   }

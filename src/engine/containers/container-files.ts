@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
-import { unmount } from '../../kernel/mount.ts';
+import { newId } from '../../base/ids.ts';
+import { mount, unmount } from '../../kernel/mount.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
@@ -8,16 +9,13 @@ import type { ImageService } from '../images/images.ts';
 import { containerEvent } from './container-event.ts';
 import type { ContainerSet } from './container-set.ts';
 import type { CommitOptions } from './containers.ts';
-import { isAlive } from './lifecycle.ts';
 import type { Container, ContainerConfig } from './model.ts';
 import type { ContainerPaths } from './paths.ts';
-import type { Supervisor } from './supervisor.ts';
 
 /** What reading containers' files takes. */
 export interface ContainerFilesParts {
   readonly set: ContainerSet;
   readonly runtime: Pick<Runtime, 'pause' | 'resume'>;
-  readonly supervisor: Pick<Supervisor, 'exclusive' | 'mountRoot'>;
   readonly snapshotter: Snapshotter;
   readonly images: Pick<ImageService, 'get' | 'find' | 'createImage'>;
   readonly paths: ContainerPaths;
@@ -34,31 +32,25 @@ export class ContainerFiles {
     this.#parts = parts;
   }
 
-  /** The merged root of a container; a stopped one is mounted while the tar is read. */
+  /** The merged root of a container without what is mounted in it, as a tar. */
   async export(ref: string): Promise<ReadableStream<Uint8Array>> {
-    const { set, paths, tarTree, supervisor, events } = this.#parts;
+    const { set, paths, tarTree, snapshotter, events } = this.#parts;
     const container = set.get(ref);
     const { id } = container;
     events.emit(containerEvent(container, 'export'));
-    if (isAlive(container.state)) return tarTree(paths.rootfs(id));
-    const root = `${paths.bundle(id)}.export`;
-    const { promise: mounted, resolve, reject } = Promise.withResolvers<ReadableStream<Uint8Array>>();
-    // The container cannot start while it is mounted here: overlay forbids two mounts of one upper directory.
-    supervisor
-      .exclusive(id, async () => {
-        await mkdir(root, { recursive: true, mode: 0o700 });
-        try {
-          supervisor.mountRoot(id, root);
-          const done = Promise.withResolvers<void>();
-          resolve(whenDone(tarTree(root), done.resolve));
-          await done.promise;
-        } finally {
-          unmount(root);
-          await rm(root, { recursive: true, force: true });
-        }
-      })
-      .catch(reject);
-    return await mounted;
+    const root = `${paths.bundle(id)}.export-${newId().slice(0, 8)}`;
+    const done = async (): Promise<void> => {
+      unmount(root);
+      await rm(root, { recursive: true, force: true });
+    };
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    try {
+      for (const spec of snapshotter.secondLook(id)) mount(spec.type, spec.source, root, spec.options);
+      return whenDone(tarTree(root), done);
+    } catch (error) {
+      await done();
+      throw error;
+    }
   }
 
   /** Makes an image of the container's changes on top of its image. Returns `sha256:…`. */
@@ -121,26 +113,26 @@ function imageConfigOf(container: Container): NonNullable<Parameters<typeof appl
 }
 
 /** Calls `done` when the stream has ended, failed or was cancelled. */
-function whenDone(stream: ReadableStream<Uint8Array>, done: () => void): ReadableStream<Uint8Array> {
+function whenDone(stream: ReadableStream<Uint8Array>, done: () => Promise<void>): ReadableStream<Uint8Array> {
   const reader = stream.getReader();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
         const { done: ended, value } = await reader.read();
         if (ended) {
+          await done();
           controller.close();
-          done();
         } else {
           controller.enqueue(value);
         }
       } catch (error) {
-        done();
+        await done();
         throw error;
       }
     },
     async cancel(reason) {
       await reader.cancel(reason).catch(() => {});
-      done();
+      await done();
     },
   });
 }

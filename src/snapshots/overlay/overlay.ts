@@ -230,6 +230,20 @@ export class OverlaySnapshotter implements Snapshotter {
     ];
   }
 
+  secondLook(key: string): MountSpec[] {
+    // As a lower directory, the upper one may be in use elsewhere; without the index the kernel only warns.
+    const lowers = [`${this.#layout.snapshots}/${key}/u`, ...this.#lowers(this.#chainOf(key))];
+    if (lowers.length === 1) lowers.push(this.#layout.empty);
+    return [
+      {
+        type: 'overlay',
+        source: 'overlay',
+        target: '',
+        options: ['ro', `lowerdir=${lowers.join(':')}`, ...FIXED_OPTIONS],
+      },
+    ];
+  }
+
   has(key: string): boolean {
     try {
       this.#chainOf(key);
