@@ -55,10 +55,10 @@ function executeRow(template: Template, row: Row, listing: Listing): string {
 }
 
 function heading(template: Template, listing: Listing): string {
-  return evaluate(template, listing.headings, {
-    functions: HEADING_FUNCTIONS,
-    missingField: () => undefined,
-  });
+  // `{{.Label "com.example.some-key"}}` is headed by the key's last part.
+  const Label = (key: unknown) => String(key).split('.').at(-1)!.replace(/[-_]/g, ' ');
+  const headings = { ...listing.headings, Label };
+  return evaluate(template, headings, { functions: HEADING_FUNCTIONS, missingField: () => undefined });
 }
 
 /**
@@ -76,18 +76,20 @@ export function formatListing(listing: Listing, format: string, table: string, r
   return isTable ? alignTabs(`${heading(template, listing)}\n${output}`) : output;
 }
 
-/** One value by a template, or as JSON, for commands that print single objects (`version`, `info`, `events`). */
-export function formatValueBy(template: Template, value: Value): string {
-  try {
-    return evaluate(template, value, {
-      functions: FUNCTIONS,
-      missingField: (_, name) => {
-        throw new Error(`can't evaluate field ${name} in type interface {}`);
-      },
-    });
-  } catch (error) {
-    throw new CommandFailure((error as Error).message, 64);
-  }
+/**
+ * One object by a template, for commands that print single objects (`version`, `info`, `events`).
+ * @param typeName what docker calls its type, for the message about an unknown field
+ */
+export function formatValueBy(template: Template, value: Value, typeName: string): string {
+  return evaluate(template, value, {
+    functions: FUNCTIONS,
+    missingField(object, name) {
+      // A map of texts (labels, attributes) may lack any key; other objects are of fixed shape.
+      const isTextMap = object !== value && Object.values(object).every((field) => typeof field === 'string');
+      if (isTextMap) return undefined;
+      throw new Error(`can't evaluate field ${name} in type ${typeName}`);
+    },
+  });
 }
 
 /** A row from its fields: in alphabetic order, as `{{json .}}` prints them. */

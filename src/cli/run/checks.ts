@@ -19,7 +19,7 @@ export function checkEnvironment(value: string): string {
 export function checkLabel(value: string): string {
   const key = value.split('=')[0]!.replace(/^\s+/, '');
   if (key === '') throw new Error(`invalid label '${value}': empty name`);
-  if (/\s/.test(key)) throw new Error(`label '${value}' contains whitespaces`);
+  if (/\s/.test(key)) throw new Error(`label '${key}' contains whitespaces`);
   return value;
 }
 

@@ -1,4 +1,5 @@
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { parsePlatform } from '../../oci/platform.ts';
 import type { ContainerCreateBody, ContainerCreateResponse } from '../../wire/containers.ts';
 import { DaemonError } from '../client/client.ts';
 import type { CommandContext } from '../context.ts';
@@ -49,6 +50,13 @@ function checkOptions(options: CreateOptions, image: string): void {
   const modes = ['always', 'missing', 'never', ''];
   if (!modes.includes(options.pull)) {
     throw new Error(`invalid pull option: '${options.pull}': must be one of "always", "missing" or "never"`);
+  }
+  if (options.platform !== '') {
+    try {
+      parsePlatform(options.platform);
+    } catch (error) {
+      throw new Error(`error parsing specified platform: ${(error as Error).message}`);
+    }
   }
   if (!/^(sha256:)?[0-9a-f]{64}$/.test(image)) checkReference(image);
 }

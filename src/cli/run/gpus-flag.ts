@@ -5,9 +5,7 @@ import { csvFields, keyValue } from './csv.ts';
 function count(value: string): number {
   if (value === 'all') return -1;
   if (/^-?\d+$/.test(value)) return Number(value);
-  throw new Error(
-    `invalid count (${value}): value must be either "all" or an integer: strconv.Atoi: parsing ${JSON.stringify(value)}: invalid syntax`,
-  );
+  throw new Error(`invalid count (${value}): value must be either "all" or an integer: invalid syntax`);
 }
 
 /**

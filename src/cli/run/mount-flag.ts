@@ -122,7 +122,7 @@ export function parseMount(value: string): Mount {
   const mount: Mount = { Type: 'volume', Target: '' };
   const options: Options = { BindOptions: {}, VolumeOptions: {}, TmpfsOptions: {}, ImageOptions: {} };
   const fields = csvFields(value.trim());
-  if (value.trim() === '') throw new Error('value is empty');
+  if (value.trim() === '') throw new Error('EOF');
   for (const field of fields) {
     const [rawKey, text] = keyValue(field);
     const lower = rawKey.toLowerCase();
@@ -133,7 +133,7 @@ export function parseMount(value: string): Mount {
     else if (key === 'bind-create-src') options.BindOptions.CreateMountpoint = flagValue(rawKey, text);
     else {
       if (text === undefined) throw new Error(`invalid field '${field}' must be a key=value pair`);
-      if (!Object.hasOwn(SETTERS, key)) throw new Error(`unknown option '${rawKey}' in '${field}'`);
+      if (!Object.hasOwn(SETTERS, key)) throw new Error(`unexpected key '${rawKey}' in '${field}'`);
       SETTERS[key]!(mount, options, text);
     }
   }

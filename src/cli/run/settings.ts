@@ -265,6 +265,9 @@ export function containerSettings(
   image: string,
   words: readonly string[],
 ): ContainerCreateBody {
+  const mac = flags['mac-address'].trim();
+  if (mac !== '' && !/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(mac))
+    throw new Error(`${mac} is not a valid mac address`);
   const ports = parsePorts(flags.publish, flags.expose);
   const { binds, volumes, tmpfs } = parseVolumes(flags.volume, flags.tmpfs);
   const choices = firstNetwork(flags);

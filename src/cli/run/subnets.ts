@@ -38,10 +38,7 @@ export function ipamConfigs(flags: SubnetFlags): IpamConfig[] {
   if (subnets.length < flags.ranges.length || subnets.length < flags.gateways.length) {
     throw new CommandFailure('every ip-range or gateway must have a corresponding subnet');
   }
-  const configs = subnets.map((Subnet): IpamConfig => {
-    parseCidr(Subnet);
-    return { Subnet };
-  });
+  const configs = subnets.map((Subnet): IpamConfig => ({ Subnet }));
   for (const [index, subnet] of subnets.entries()) {
     const overlaps = subnets
       .slice(0, index)

@@ -11,10 +11,10 @@ import { containerPath } from '../each.ts';
 import { detachKeys } from '../shared-flags.ts';
 
 function requireRunning({ State }: ContainerInspect): void {
-  if (!State.Running) throw new CommandFailure('cannot attach to a stopped container, start it first');
-  if (State.Paused) throw new CommandFailure('cannot attach to a paused container, unpause it first');
+  if (!State.Running) throw new CommandFailure('You cannot attach to a stopped container, start it first');
+  if (State.Paused) throw new CommandFailure('You cannot attach to a paused container, unpause it first');
   if (State.Restarting) {
-    throw new CommandFailure('cannot attach to a restarting container, wait until it is running');
+    throw new CommandFailure('You cannot attach to a restarting container, wait until it is running');
   }
 }
 

@@ -20,7 +20,8 @@ const LISTING: Listing = {
     Comment: 'COMMENT',
   },
 };
-const TABLE = '{{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}';
+const table = (human: boolean): string =>
+  `{{.ID}}\t{{.${human ? 'CreatedSince' : 'CreatedAt'}}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}`;
 
 function historyRow(item: ImageHistoryItem, human: boolean, trunc: boolean) {
   const by = item.CreatedBy.replaceAll('\t', ' ');
@@ -56,7 +57,7 @@ export const command = defineCommand({
     const rows = items.map((item) => historyRow(item, flags.human, !flags['no-trunc']));
     const text = flags.quiet
       ? rows.map((one) => `${one.ID}\n`).join('')
-      : formatListing(LISTING, flags.format, TABLE, rows);
+      : formatListing(LISTING, flags.format, table(flags.human), rows);
     context.console.out(text);
     return 0;
   },

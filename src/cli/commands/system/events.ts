@@ -31,12 +31,12 @@ function eventLine(event: Event): string {
   return `${time} ${event.Type} ${event.Action} ${event.Actor.ID}${suffix}\n`;
 }
 
-function timestamp(name: string, value: string): string | undefined {
+function timestamp(value: string): string | undefined {
   if (value === '') return undefined;
   try {
     return parseTimestamp(value, new Date(), parseDuration);
   } catch (error) {
-    throw new CommandFailure(`invalid value for "${name}": ${(error as Error).message}`);
+    throw new CommandFailure((error as Error).message);
   }
 }
 
@@ -60,15 +60,17 @@ export const command = defineCommand({
       '/events',
       {
         query: {
-          since: timestamp('since', flags.since),
-          until: timestamp('until', flags.until),
+          since: timestamp(flags.since),
+          until: timestamp(flags.until),
           filters: flags.filter.size > 0 ? encodeFilters(flags.filter) : undefined,
         },
       },
       parseEvent,
     );
     for await (const event of events) {
-      context.console.out(template === undefined ? eventLine(event) : `${formatValueBy(template, event)}\n`);
+      context.console.out(
+        template === undefined ? eventLine(event) : `${formatValueBy(template, event, '*events.Message')}\n`,
+      );
     }
     return 0;
   },

@@ -2,7 +2,8 @@ import type { InfoResponse } from '../../../wire/system.ts';
 import { defineCommand } from '../../command.ts';
 import { CommandFailure, describeError } from '../../failure.ts';
 import { clientInfo, clientInfoText, serverInfoText } from '../../format/info-text.ts';
-import { formatValueBy, parseFormat } from '../../format/listing.ts';
+import { parseFormat } from '../../format/listing.ts';
+import { printByTemplate } from '../print-object.ts';
 import { objectFormat } from '../shared-flags.ts';
 
 export const command = defineCommand({
@@ -24,7 +25,7 @@ export const command = defineCommand({
       throw new CommandFailure(describeError(error));
     }
     if (template !== undefined) {
-      context.console.out(`${formatValueBy(template, { ...info, ClientInfo: client })}\n`);
+      printByTemplate(context, template, { ...info, ClientInfo: client }, 'system.dockerInfo');
       return 0;
     }
     context.console.out(serverInfoText(info));

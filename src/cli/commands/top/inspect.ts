@@ -33,12 +33,10 @@ async function findObject(
       const query = candidate === 'container' ? { size } : {};
       return await context.client.json('GET', path(name), { query });
     } catch (error) {
-      if (!(error instanceof DaemonError) || error.status !== 404) throw error;
+      if (type !== '' || !(error instanceof DaemonError) || error.status !== 404) throw error;
     }
   }
-  throw new CommandFailure(
-    type === '' ? `Error: No such object: ${name}` : `Error: No such ${type}: ${name}`,
-  );
+  throw new CommandFailure(`Error: No such object: ${name}`);
 }
 
 export const command = defineCommand({

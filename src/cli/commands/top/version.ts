@@ -93,9 +93,10 @@ async function run(context: CommandContext, format: string): Promise<number> {
   if (format === '') {
     context.console.out(clientText(client) + (server === undefined ? '' : serverText(server)));
   } else {
-    const { formatValueBy, parseFormat } = await import('../../format/listing.ts');
+    const { parseFormat } = await import('../../format/listing.ts');
+    const { printByTemplate } = await import('../print-object.ts');
     const template = parseFormat(format === 'json' ? '{{json .}}' : format, 'template parsing error', 64);
-    context.console.out(`${formatValueBy(template, { Client: client, Server: server ?? null })}\n`);
+    printByTemplate(context, template, { Client: client, Server: server ?? null }, 'system.versionInfo');
   }
   if (problem !== '') throw new CommandFailure(problem);
   return 0;
