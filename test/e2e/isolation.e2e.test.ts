@@ -62,11 +62,12 @@ test('no-new-privileges when asked', async () => {
 });
 
 test('masked and read-only paths', async () => {
-  expect(
-    await sh(
-      'cat /proc/kcore | head -c 1 | wc -c; cat /proc/keys | wc -l; ls /proc/acpi /proc/scsi 2>/dev/null | grep -vc :',
-    ),
-  ).toMatch(/^0\n0/);
+  // Masked files read as /dev/null does, masked directories are empty; what this kernel lacks isn't there at all.
+  const masked = '/proc/kcore /proc/keys /proc/timer_list /proc/latency_stats /proc/sched_debug';
+  expect(await sh(`for f in ${masked}; do [ -e $f ] && head -c 1 $f | wc -c; done; true`)).toMatch(
+    /^(0\n?)+$/,
+  );
+  expect(await sh('ls /proc/acpi /proc/scsi /sys/firmware 2>/dev/null | grep -v : | wc -w')).toBe('0');
   for (const path of ['/proc/sys/kernel/domainname', '/proc/sysrq-trigger', '/sys/kernel/uevent_helper']) {
     const outcome = await daemon.tare('run', '--rm', 'busybox', 'sh', '-c', `echo x > ${path}`);
     expect(outcome.stderr).toMatch(/Read-only file system|nonexistent|Permission denied/);

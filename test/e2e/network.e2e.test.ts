@@ -13,7 +13,7 @@ const out = (...args: string[]) => daemon.ok('tare', args);
 const inside = async (...argv: string[]) => (await daemon.inNetwork(argv)).stdout.trim();
 const SERVER = ['busybox', 'sh', '-c', 'echo hello > /tmp/index.html; exec httpd -f -p 80 -h /tmp'];
 const address = (id: string) => out('inspect', '-f', '{{.NetworkSettings.Networks.bridge.IPAddress}}', id);
-const get = (url: string) => daemon.inNetwork(['busybox', 'wget', '-q', '-T', '3', '-O', '-', url]);
+const get = (url: string) => daemon.inNetwork(['timeout', '3', 'busybox', 'wget', '-q', '-O', '-', url]);
 
 async function serves(url: string): Promise<void> {
   await until(`${url} answers`, async () => (await get(url)).stdout === 'hello\n', 15_000);
@@ -82,10 +82,10 @@ describe('published ports', () => {
   });
 
   test('of udp', async () => {
-    const id = await out('run', '-d', '-p', '8084:53/udp', 'busybox', 'sh', '-c', 'nc -u -l -p 53 -e cat');
+    const id = await out('run', '-d', '-p', '8084:53/udp', 'busybox', 'udpsvd', '-E', '0', '53', 'cat');
     await Bun.sleep(300);
-    const answer = await daemon.inNetwork(['sh', '-c', 'echo word | busybox nc -u -w 2 127.0.0.1 8084']);
-    expect(answer.stdout).toBe('word\n');
+    const ask = 'exec 3<>/dev/udp/127.0.0.1/8084; echo word >&3; timeout 3 head -n 1 <&3';
+    expect((await daemon.inNetwork(['bash', '-c', ask])).stdout).toBe('word\n');
     await out('rm', '-f', id);
   });
 
@@ -125,7 +125,7 @@ test('beside a firewall whose FORWARD policy is drop, ports and neighbours still
   const server = await out('run', '-d', '-p', '8088:80', ...SERVER);
   const url = `http://${await address(server)}/`;
   await serves('http://127.0.0.1:8088/');
-  expect(await out('run', '--rm', 'busybox', 'wget', '-q', '-T', '3', '-O', '-', url)).toBe('hello');
+  expect(await out('run', '--rm', 'busybox', 'timeout', '3', 'wget', '-q', '-O', '-', url)).toBe('hello');
   const during = await inside('iptables-save', '-t', 'filter');
   expect(during).toContain(':FORWARD DROP');
   const foreign = (text: string) =>

@@ -79,7 +79,7 @@ test('published ports and addresses outlive the daemon', async () => {
     'echo hello > /tmp/index.html; exec httpd -f -h /tmp',
   );
   const get = async () =>
-    (await daemon.inNetwork(['busybox', 'wget', '-q', '-T', '2', '-O', '-', 'http://127.0.0.1:8090/']))
+    (await daemon.inNetwork(['timeout', '3', 'busybox', 'wget', '-q', '-O', '-', 'http://127.0.0.1:8090/']))
       .stdout;
   await until('it answers', async () => (await get()) === 'hello\n');
   await daemon.kill9();

@@ -50,7 +50,7 @@ describe.each(CLIENTS)('%s run', (client) => {
     expect(bad.code).toBe(125);
     const directory = await daemon.client(client, ['run', '--name', name, 'busybox', '/etc']);
     expect(directory.code).toBe(126);
-    expect(directory.stderr).toContain('permission denied');
+    expect(directory.stderr).toMatch(/permission denied|is a directory/);
     await out('rm', name);
     const missing = await daemon.client(client, ['run', '--name', name, 'busybox', 'no-such-program']);
     expect(missing.code).toBe(127);
@@ -155,13 +155,9 @@ describe.each(CLIENTS)('%s run', (client) => {
     expect(await sh('cat /proc/1/comm; true')).toBe('sh');
     const readOnly = await daemon.client(client, ['run', '--rm', '--read-only', 'busybox', 'touch', '/x']);
     expect(readOnly.stderr).toContain('Read-only file system');
-    expect(
-      await sh(
-        'grep -c " /scratch tmpfs " /proc/mounts; grep -o "size=[0-9]*k" /proc/mounts | grep -c size=1024k',
-        '--tmpfs',
-        '/scratch:size=1m',
-      ),
-    ).toBe('1\n1');
+    expect(await sh("grep ' /scratch tmpfs ' /proc/mounts", '--tmpfs', '/scratch:size=1m')).toMatch(
+      /nosuid,nodev,noexec.*size=1024k/,
+    );
     expect(await sh('touch /scratch/a && echo ok', '--read-only', '--tmpfs', '/scratch')).toBe('ok');
   });
 

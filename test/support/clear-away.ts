@@ -7,6 +7,8 @@ import { spawnSync } from 'bun';
 export interface Owner {
   /** Its folders: mounts below them, and processes that name them, are its own. */
   readonly roots: readonly string[];
+  /** A mount point of the test's own: a file system made for the data root. */
+  readonly kept?: string;
   readonly bridge: string;
   /** It has a network namespace of its own, which takes links and rules along when it goes. */
   readonly isolated: boolean;
@@ -47,6 +49,7 @@ export async function clearAway(owner: Owner): Promise<void> {
   if (owner.isolated) return;
   for (const name of portsOf(owner)) spawnSync(['ip', 'link', 'delete', name]);
   if (existsSync(`/sys/class/net/${owner.bridge}`)) spawnSync(['ip', 'link', 'delete', owner.bridge]);
+  spawnSync(['nft', 'delete', 'table', 'inet', `tare-${owner.bridge}`], { stderr: 'ignore' });
 }
 
 const below = (path: string, roots: readonly string[]) =>
@@ -54,10 +57,9 @@ const below = (path: string, roots: readonly string[]) =>
 
 function mountsOf(owner: Owner): string[] {
   const lines = readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n');
-  // A data root that is a mount point was mounted by the test.
   return lines
     .map((line) => line.split(' ')[4]!)
-    .filter((place) => below(place, owner.roots) && !owner.roots.includes(place));
+    .filter((place) => below(place, owner.roots) && place !== owner.kept);
 }
 
 function processesOf(owner: Owner): Array<{ pid: number; command: string }> {

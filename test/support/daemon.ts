@@ -99,7 +99,7 @@ export class TestDaemon implements AsyncDisposable {
       ...this.#namespace,
       ...[this.#program, 'daemon', '-H', `unix://${this.socket}`],
       ...['--data-root', this.dataRoot, '--exec-root', this.execRoot, '--pidfile', join(this.root, 'pid')],
-      ...['--bridge', this.bridge, '--bip', this.#options.bip!, '--log-level', 'debug'],
+      ...['--bridge', this.bridge, '--bip', this.#options.bip!],
       ...['--config-file', join(this.root, 'daemon.json')],
       ...(this.#options.args ?? []),
     ];
@@ -134,7 +134,7 @@ export class TestDaemon implements AsyncDisposable {
       await must([...this.#namespace, 'ip', 'link', 'set', 'lo', 'up']);
     }
     const config = join(this.root, 'daemon.json');
-    if (!existsSync(config)) writeFileSync(config, '{}\n');
+    if (!existsSync(config)) writeFileSync(config, REFERENCE ? '{}' : '{"log-level":"debug"}');
     const log = Bun.file(join(this.root, 'daemon.log'));
     const before = existsSync(log.name!) ? readFileSync(log.name!) : '';
     writeFileSync(join(this.root, 'earlier.log'), before, { flag: 'a' });
@@ -157,11 +157,11 @@ export class TestDaemon implements AsyncDisposable {
     }
   }
 
-  /** What the daemon wrote since its last start (the last 8 KB). */
+  /** What the daemon wrote since its last start (the last 3,000 bytes). */
   log(): string {
     const path = join(this.root, 'daemon.log');
     return existsSync(path)
-      ? `--- daemon log\n${readFileSync(path, 'utf8').slice(-8192)}\n---`
+      ? `--- daemon log\n${readFileSync(path, 'utf8').slice(-3000)}\n---`
       : '(no daemon log)';
   }
 
@@ -305,9 +305,9 @@ export class TestDaemon implements AsyncDisposable {
   }
 
   #mine() {
-    const roots = [this.root, this.dataRoot];
     return {
-      roots,
+      roots: [this.root, this.dataRoot],
+      ...(this.#options.dataRoot === undefined ? {} : { kept: this.#options.dataRoot }),
       bridge: this.bridge,
       isolated: this.#options.isolated === true,
       containers: this.#containers,
