@@ -5,7 +5,7 @@ export type Compression = 'none' | 'gzip' | 'zstd';
 
 /** Bytes that `detectCompression` wants to see. */
 export const MAGIC_LENGTH = 4;
-/** Size in bytes of the pieces that come out: fewer, larger pieces cost less (measured, docs/adr/0010). */
+/** Size in bytes of the pieces that come out: fewer, larger pieces cost less (measured, docs/adr/0003). */
 const PIECE = 512 * 1024;
 
 /** Tells the compression by the first bytes (RFC 1952, RFC 8878); skippable frames of zstd count too. */

@@ -471,6 +471,17 @@ export function describeSnapshotter(name: string, make: (root: string) => Snapsh
       expect((await snapshotter.usage(key)).bytes).toBeGreaterThan(0);
     });
 
+    test('a second look shows a mounted snapshot, read-only', async () => {
+      const layer = await apply(dir('d'), file('d/lower'), file('gone'));
+      const { key, root } = await snapshot(layer);
+      writeFileSync(`${root}/d/upper`, 'x');
+      rmSync(`${root}/gone`);
+      const look = mountAll(snapshotter.secondLook(key));
+      expect(readdirSync(`${look}/d`).sort()).toEqual(['lower', 'upper']);
+      expect(readdirSync(look)).toEqual(['d']);
+      expect(() => writeFileSync(`${look}/new`, '')).toThrow('EROFS');
+    });
+
     test('a snapshot that did nothing has no changes; mount points do not count', async () => {
       const layer = await apply(dir('etc'), file('etc/passwd'));
       const { key, root } = await snapshot(layer);
@@ -586,7 +597,7 @@ function makeCorpus(root: string): string {
 }
 
 /** Everything that matters of a tree, one line a name. `loose`: times in seconds, and none of directories. */
-function describeTree(root: string, loose = false): string[] {
+export function describeTree(root: string, loose = false): string[] {
   const lines: string[] = [];
   const inodes = new Map<number, string>();
   const visit = (directory: string): void => {
