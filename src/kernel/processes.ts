@@ -10,8 +10,18 @@ export interface ProcessIdentity {
   readonly startTime: number;
 }
 
+/** What /proc/PID/stat says of a process. */
+export interface ProcessStat {
+  /** `R`, `S`, … `Z` for a zombie. */
+  readonly state: string;
+  readonly parent: number;
+  /** Pid of its session's leader. */
+  readonly session: number;
+  readonly startTime: number;
+}
+
 /** State and start time of a process, or undefined when there is none. */
-export function processStat(pid: number): { state: string; startTime: number; parent: number } | undefined {
+export function processStat(pid: number): ProcessStat | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -20,7 +30,12 @@ export function processStat(pid: number): { state: string; startTime: number; pa
   }
   // The second field is the program's name in parentheses and may itself hold spaces and parentheses.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { state: fields[0] ?? '', parent: Number(fields[1]), startTime: Number(fields[19]) };
+  return {
+    state: fields[0] ?? '',
+    parent: Number(fields[1]),
+    session: Number(fields[3]),
+    startTime: Number(fields[19]),
+  };
 }
 
 /** The identity of a living process, or undefined. */
@@ -67,15 +82,26 @@ export function becomeSubreaper(): void {
   check(libc.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n), 'prctl', 'child subreaper');
 }
 
+const WNOHANG = 1;
+const WEXITED = 4;
+
+/** Pid of a child that has ended and was not waited for, or undefined. It stays so. */
+export function peekEndedChild(): number | undefined {
+  const P_ALL = 0;
+  const WNOWAIT = 0x1000000;
+  const info = Buffer.alloc(128);
+  if (libc.waitid(P_ALL, 0, ptr(info), WNOHANG | WEXITED | WNOWAIT) < 0) return undefined;
+  return info.readInt32LE(0) === 0 ? undefined : info.readInt32LE(16);
+}
+
 /**
  * Takes the exit status of one child that has ended: the code as a shell reports it, `running` while it lives,
  * `not-ours` when it is no child of this process.
  */
 export function reap(pid: number): number | 'running' | 'not-ours' {
   const P_PID = 1;
-  const WNOHANG_EXITED = 1 | 4;
   const info = Buffer.alloc(128);
-  if (libc.waitid(P_PID, pid, ptr(info), WNOHANG_EXITED) < 0) {
+  if (libc.waitid(P_PID, pid, ptr(info), WNOHANG | WEXITED) < 0) {
     return errno() === Errno.EINTR ? 'running' : 'not-ours';
   }
   // siginfo_t: si_signo, si_errno, si_code, (padding), si_pid, si_uid, si_status.

@@ -427,6 +427,21 @@ describe('an exec', () => {
   });
 });
 
+test('execs that failed leave no zombie that keeps the container from ending', async () => {
+  for (let i = 0; i < 5; i += 1) {
+    const id = await fixture.create(['sleep', '1000']);
+    await fixture.runtime.start(id);
+    const run = (args: string[], attach: boolean): Promise<unknown> =>
+      fixture.runtime.exec({ id, execId: newId(), process: fixture.process(args), openStdin: false, attach });
+    await run(['sleep', '1000'], false);
+    await expect(run(['nosuch'], i % 2 === 0)).rejects.toThrow('not found');
+    await fixture.runtime.signal(id, 9);
+    expect((await fixture.exit(id)).exitCode).toBe(137);
+    await fixture.runtime.delete(id);
+    expect(leftovers(id)).toEqual([]);
+  }
+});
+
 describe('after a restart of the daemon', () => {
   test('a running container and its exec are found again', async () => {
     const id = await fixture.create(['sh', '-c', 'read x; exit $x'], { openStdin: true });

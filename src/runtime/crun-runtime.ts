@@ -13,6 +13,7 @@ import { Execs } from './conmon/execs.ts';
 import { ExitWatch } from './conmon/exit-watch.ts';
 import { launchMonitor, type MonitorSettings } from './conmon/launch.ts';
 import { bootId, type MonitorRecord, readRecord, writeRecord } from './conmon/monitor-record.ts';
+import { Orphans } from './conmon/orphans.ts';
 import { isRunning, type Tracked } from './conmon/tracked.ts';
 import { openGate, readCrunStatus, removeCrunState } from './crun/crun-state.ts';
 import { createFailure } from './crun/failure.ts';
@@ -72,12 +73,13 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   };
   const paths = new RuntimePaths(options.root);
   paths.makeDirectories();
-  const settings: MonitorSettings = {
+  const settings = {
     conmon: find('conmon', options.conmon),
     crun: find('crun', options.crun),
     crunRoot: paths.crunRoot,
     temporary: paths.temporary,
   };
+  // Orphans of monitors that were killed come to this process, and their exit codes with them.
   becomeSubreaper();
   return new CrunRuntime(settings, paths, readLayout(), options.log ?? silentLogger);
 }
@@ -93,19 +95,30 @@ class CrunRuntime implements Runtime {
   readonly #notes = new Map<string, BundleNotes>();
   readonly #hubs = new Hubs();
   readonly #exits: ExitWatch;
+  readonly #orphans: Orphans;
   readonly #execs: Execs;
   readonly #listeners: Array<(exit: ProcessExit) => void> = [];
   /** Where containers' cgroups were; taken away in the end when nothing is left in them. */
   readonly #cgroupParents = new Set<string>();
   #features: Promise<RuntimeFeatures> | undefined;
 
-  constructor(settings: MonitorSettings, paths: RuntimePaths, layout: CgroupLayout, log: Logger) {
+  constructor(
+    programs: Omit<MonitorSettings, 'onStart'>,
+    paths: RuntimePaths,
+    layout: CgroupLayout,
+    log: Logger,
+  ) {
+    const settings: MonitorSettings = {
+      ...programs,
+      onStart: (pid, exited) => this.#orphans.monitorStarted(pid, exited),
+    };
     this.#settings = settings;
     this.#paths = paths;
     this.#layout = layout;
     this.#log = log;
     this.#seccomp = new SeccompCache(paths.seccomp, settings.crun);
     this.#exits = new ExitWatch((tracked, exit) => this.#report(tracked, exit));
+    this.#orphans = new Orphans((pid) => this.#exits.claim(pid));
     this.#execs = new Execs(settings, paths, this.#boot, this.#exits, this.#hubs);
     this.#exits.watchDirectory(paths.exits, (name) => {
       if (name === undefined) for (const tracked of this.#containers.values()) this.#exits.check(tracked);
@@ -387,6 +400,7 @@ class CrunRuntime implements Runtime {
     this.#hubs.close();
     this.#exits.close();
     this.#execs.close();
+    this.#orphans.close();
     // Only here: crun makes a parent and then the child, and must not lose the one before the other.
     for (const parent of this.#cgroupParents) new Cgroup(this.#layout, parent).removeIfEmpty();
   }

@@ -53,6 +53,13 @@ export class ExitWatch {
     this.#arm();
   }
 
+  /** An orphan has ended; returns whether it was one that is watched (its code is then taken and reported). */
+  claim(pid: number): boolean {
+    const found = [...this.#watched.keys()].some((tracked) => tracked.record.process.pid === pid);
+    if (found) this.#look();
+    return found;
+  }
+
   #arm(): void {
     if (this.#watched.size === 0) {
       clearInterval(this.#timer);

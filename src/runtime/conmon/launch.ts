@@ -12,6 +12,8 @@ export interface MonitorSettings {
   readonly crunRoot: string;
   /** Where conmon makes its console sockets; short, because a socket's address has 108 bytes. */
   readonly temporary: string;
+  /** Hears of every monitor that is started. */
+  readonly onStart: (pid: number, exited: Promise<void>) => void;
 }
 
 /** A monitor, just started. */
@@ -100,6 +102,7 @@ export function launchMonitor(
     };
   }
   const exited = child.exited.then(() => {});
+  settings.onStart(child.pid, exited);
   let said: string | undefined;
   const complaint = (): string => {
     if (said === undefined) {
