@@ -20,6 +20,8 @@ export interface DaemonConfig {
   /** Group of the sockets; empty: `tare` or `docker`, whichever exists. */
   readonly group: string;
   readonly insecureRegistries: readonly string[];
+  /** Base URLs that are asked before Docker Hub. */
+  readonly registryMirrors: readonly string[];
   readonly labels: readonly string[];
   readonly configFile: string;
 }
@@ -38,6 +40,7 @@ const FLAGS = {
   debug: { type: 'boolean', short: 'D' },
   group: { type: 'string', short: 'G' },
   'insecure-registry': { type: 'string', multiple: true },
+  'registry-mirror': { type: 'string', multiple: true },
   label: { type: 'string', multiple: true },
   'config-file': { type: 'string' },
   validate: { type: 'boolean' },
@@ -58,6 +61,7 @@ const FILE_KEYS: Readonly<
   debug: { kind: 'boolean', flag: 'debug' },
   group: { kind: 'string', flag: 'group' },
   'insecure-registries': { kind: 'list', flag: 'insecure-registry' },
+  'registry-mirrors': { kind: 'list', flag: 'registry-mirror' },
   labels: { kind: 'list', flag: 'label' },
   // Containers always outlive the daemon here; the key is taken so that a daemon.json from Docker works.
   'live-restore': { kind: 'boolean', flag: undefined },
@@ -112,6 +116,7 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
     debug,
     group: text(flags.group, 'group', ''),
     insecureRegistries: list(flags['insecure-registry'], 'insecure-registries'),
+    registryMirrors: list(flags['registry-mirror'], 'registry-mirrors'),
     labels: list(flags.label, 'labels'),
     configFile,
   };
@@ -200,6 +205,7 @@ Options:
       --insecure-registry list    Registry that may be asked over plain HTTP
       --label list                Label that info shows
   -l, --log-level string          debug, info, warn, error or fatal (default "info")
+      --registry-mirror list      Mirror that is asked before Docker Hub
   -p, --pidfile string            Where to write the process id (default "EXEC-ROOT/tare.pid")
       --validate                  Check the configuration and exit
 `;

@@ -53,6 +53,7 @@ export type Engine = Awaited<ReturnType<typeof composeEngine>>;
 export async function composeEngine(config: DaemonConfig, log: Logger) {
   const { dataRoot, execRoot } = config;
   const build = buildVersion();
+  let live = config;
   const database = new Database(join(dataRoot, 'tare.db'));
   const events = new EventLog(log);
   const set = new ContainerSet(new ContainerTable(database));
@@ -75,7 +76,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     events,
     log,
   });
-  const networking = openNetworking({ table: tableNameFor(config.bridge), log });
+  const networking = openNetworking({ table: tableOf(config), log });
   const networks = new NetworkStore({
     table: new NetworkTable(database),
     drivers: networking.drivers,
@@ -89,14 +90,12 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     log,
     containerName: (id) => set.byId(id)?.name,
   });
+  const fetcher = new RegistryClient(registryConfig(config));
   const images = new ImageStore({
     rows: new ImageTable(database),
     content,
     snapshotter,
-    fetcher: new RegistryClient({
-      insecureRegistries: config.insecureRegistries,
-      userAgent: `tare/${build.version}`,
-    }),
+    fetcher,
     events,
     usersOf: (imageId) =>
       set
@@ -209,19 +208,25 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     gitCommit: build.commit,
     buildTime: build.time,
     dataRoot,
-    labels: config.labels,
+    get labels() {
+      return live.labels;
+    },
     storageDriver: snapshotter.name,
     storageStatus: [],
     networkDrivers: ['bridge', 'host', 'null'],
-    insecureRegistries: config.insecureRegistries,
-    mirrors: [],
+    get insecureRegistries() {
+      return live.insecureRegistries;
+    },
+    get mirrors() {
+      return live.registryMirrors;
+    },
     runtime: { name: features.name, path: Bun.which('crun') ?? 'crun', version: features.version },
     components: [],
     initVersion: '',
     containers,
     images,
     eventListeners: () => events.listenerCount,
-    debug: () => config.debug,
+    debug: () => live.debug,
   });
 
   return {
@@ -241,6 +246,11 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       const exits = await recovery.adopt();
       return () => recovery.finish(exits);
     },
+    /** Takes over what can change while it runs: labels, registries, debug. */
+    reload(next: DaemonConfig): void {
+      live = next;
+      fetcher.configure(registryConfig(next));
+    },
     /** In reverse. Containers go on. */
     async close(): Promise<void> {
       logKeeper.close();
@@ -252,4 +262,17 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       database.close();
     },
   };
+}
+
+function registryConfig(config: DaemonConfig) {
+  return {
+    insecureRegistries: config.insecureRegistries,
+    mirrors: config.registryMirrors,
+    userAgent: `tare/${buildVersion().version}`,
+  };
+}
+
+/** Daemons side by side have a table each: named for the bridge, or without one for the exec root. */
+function tableOf({ bridge, execRoot }: DaemonConfig): string {
+  return tableNameFor(bridge === 'none' ? execRoot : bridge);
 }

@@ -7,7 +7,7 @@ import { compileQuery } from '../engine/containers/query.ts';
 import { fromNodeError } from '../kernel/errno.ts';
 import { type FileLock, lockFile } from '../kernel/file-lock.ts';
 import { DAEMON_HELP, type DaemonConfig, readConfig } from './config.ts';
-import { composeEngine } from './engine.ts';
+import { composeEngine, type Engine } from './engine.ts';
 import { writePidfile } from './pidfile.ts';
 import { activatedSockets } from './sd-listen.ts';
 
@@ -16,7 +16,7 @@ const GRACE = 5_000;
 
 /**
  * `tare daemon`: runs until SIGTERM or SIGINT and returns the exit code. Containers go on without it. SIGHUP
- * reads the configuration file again (log level).
+ * reads the configuration file again (log level, labels, registries).
  */
 export async function runDaemon(argv: string[]): Promise<number> {
   let command: ReturnType<typeof readConfig>;
@@ -53,15 +53,17 @@ export async function runDaemon(argv: string[]): Promise<number> {
 async function serve(config: DaemonConfig, argv: readonly string[], log: LineLogger): Promise<void> {
   // Whatever started us may have a restrictive mask; modes are given where files are made.
   process.umask(0o022);
+  // Until the engine can reload, the default action would end the process.
+  process.on('SIGHUP', () => {});
   const stop = Promise.withResolvers<string>();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.resolve(signal));
-  process.on('SIGHUP', () => reload(argv, log));
   process.on('unhandledRejection', (error) => log.error('unhandled rejection', { error: stackOf(error) }));
   process.on('uncaughtException', (error) => log.error('uncaught exception', { error: stackOf(error) }));
 
   const lock = takeRoots(config);
   const removePidfile = writePidfile(config.pidfile);
   const engine = await composeEngine(config, log);
+  process.on('SIGHUP', () => reload(argv, log, engine));
   const finishRecovery = await engine.recover();
   const api = createApi({
     ...engine,
@@ -123,11 +125,12 @@ function takeRoots({ dataRoot, execRoot }: DaemonConfig): FileLock {
   }
 }
 
-function reload(argv: readonly string[], log: LineLogger): void {
+function reload(argv: readonly string[], log: LineLogger, engine: Engine): void {
   try {
     const command = readConfig(argv);
     if (command.action !== 'run') return;
     log.setLevel(command.config.logLevel);
+    engine.reload(command.config);
     log.info('configuration reloaded', { file: command.config.configFile, level: command.config.logLevel });
   } catch (error) {
     log.error('the configuration was not reloaded', { error: messageOf(error) });

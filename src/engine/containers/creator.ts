@@ -7,6 +7,7 @@ import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
 import type { Image, ImageService } from '../images/images.ts';
 import type { NetworkService } from '../networks/networks.ts';
+import { checkEndpointSettings } from '../networks/request.ts';
 import type { VolumeService } from '../volumes/volumes.ts';
 import { checkRequest } from './check-request.ts';
 import { containerEvent } from './container-event.ts';
@@ -122,6 +123,7 @@ export class ContainerCreator {
     }
     return [...names].map(([name, own]) => {
       const network = this.#parts.networks.get(name);
+      if (own) checkEndpointSettings(network, own);
       return {
         networkId: network.id,
         networkName: network.name,

@@ -9,9 +9,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE image_names (name TEXT PRIMARY KEY, image_id TEXT NOT NULL REFERENCES images(id), kind TEXT NOT NULL, tagged_at INTEGER NOT NULL) STRICT;
   CREATE INDEX image_names_by_image ON image_names(image_id);
   CREATE TABLE networks (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, document TEXT NOT NULL) STRICT;
-  CREATE TABLE addresses (network_id TEXT NOT NULL, address TEXT NOT NULL, endpoint_id TEXT NOT NULL, PRIMARY KEY (network_id, address)) STRICT;
   CREATE TABLE volumes (name TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
-  CREATE TABLE leases (id TEXT NOT NULL, resource TEXT NOT NULL, created_at INTEGER NOT NULL, PRIMARY KEY (id, resource)) STRICT;
   CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
   `,
 ];
