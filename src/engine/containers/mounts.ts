@@ -78,6 +78,10 @@ function checkRequest(request: MountRequest): string {
       break;
     case 'volume':
       if (request.bindOptions) throw fail('field BindOptions must not be specified');
+      if (request.volumeOptions?.subpath) {
+        // A link in the volume could lead out of it: this wants the pinned descriptors of a later version.
+        throw fail('volume-subpath is not supported by this version of tare');
+      }
       if (request.source === '' && request.readOnly) {
         throw fail('must not set ReadOnly mode when using anonymous volumes');
       }
@@ -250,11 +254,10 @@ class Resolver {
       return;
     }
     const volume = await this.#volume({ name: request.source, driver, labels, options });
-    const source = wanted?.subpath ? `${volume.mountpoint}/${wanted.subpath}` : volume.mountpoint;
     this.#set({
       type: 'volume',
       name: volume.name,
-      source,
+      source: volume.mountpoint,
       driver: volume.driver,
       destination,
       mode: 'z',

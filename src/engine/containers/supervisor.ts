@@ -3,6 +3,7 @@ import { UndoStack } from '../../base/dispose.ts';
 import { isKind, messageOf, TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { KeyedMutex } from '../../base/mutex.ts';
+import { settlesWithin } from '../../base/settles-within.ts';
 import { parseSignal, signalName } from '../../base/signals.ts';
 import { mount, unmount } from '../../kernel/mount.ts';
 import type { Attachment, ProcessExit, Runtime } from '../../runtime/runtime.ts';
@@ -16,6 +17,7 @@ import type { ContainerSet } from './container-set.ts';
 import { isAlive, transition } from './lifecycle.ts';
 import type { Container } from './model.ts';
 import type { ContainerPaths } from './paths.ts';
+import { PendingSessions } from './pending-sessions.ts';
 import { nextDelay, shouldRestart } from './restart-policy.ts';
 import type { Session } from './sessions.ts';
 import { startFailure } from './start-failure.ts';
@@ -49,8 +51,7 @@ export class Supervisor {
   readonly #locks = new KeyedMutex();
   /** Starts under way: an end that comes at once is handled after the start has been recorded. */
   readonly #starting = new Map<string, Promise<void>>();
-  /** Clients that attached before the start. */
-  readonly #pending = new Map<string, Set<Session>>();
+  readonly #pending = new PendingSessions();
   readonly #restarts = new Map<string, { timer: Timer | undefined; delay: number }>();
   #closing = false;
 
@@ -110,7 +111,7 @@ export class Supervisor {
       // container: every further one there slows every start.
       if (!sharesMounts(container)) unmount(paths.rootfs(id));
       connection.close();
-      await this.#connectPending(id);
+      await this.#pending.connect(id, () => runtime.attach(id));
       // Recorded before the gate opens: a daemon that dies here finds the waiting process again.
       const started = transition(set.get(id).state, { type: 'started', ...created, at: Date.now() });
       set.update(id, { state: started, endpoints: connection.endpoints, ports: connection.ports });
@@ -120,7 +121,7 @@ export class Supervisor {
     } catch (error) {
       await undo.unwind((failure) => log.warn('undo of a failed start', { id, error: failure }));
       const failure = startFailure(error);
-      this.#abandonPending(id);
+      this.#pending.abandon(id);
       const before = {
         ...set.get(id).state,
         status: container.state.status,
@@ -172,27 +173,9 @@ export class Supervisor {
     }
   }
 
-  // --- clients that attached before the start -----------------------------------------------------------
-
   /** Remembers a client that attached to a container that does not run. */
   addPending(id: string, session: Session): void {
-    const sessions = this.#pending.get(id) ?? new Set();
-    sessions.add(session);
-    this.#pending.set(id, sessions);
-    session.ended.then(() => sessions.delete(session));
-  }
-
-  async #connectPending(id: string): Promise<void> {
-    const sessions = this.#pending.get(id);
-    this.#pending.delete(id);
-    for (const session of sessions ?? []) {
-      if (!session.closed) session.connect(await this.#parts.runtime.attach(id));
-    }
-  }
-
-  #abandonPending(id: string): void {
-    for (const session of this.#pending.get(id) ?? []) session.abandon();
-    this.#pending.delete(id);
+    this.#pending.add(id, session);
   }
 
   /** A connection to a running container. */
@@ -400,13 +383,3 @@ const KILL_PATIENCE = 30_000;
 
 /** The monitor's own limit, far above what the daemon rotates at; only matters while the daemon is away. Bytes. */
 const LOG_BACKSTOP = 200 * 1024 * 1024;
-
-async function settlesWithin(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<false>();
-  const timer = setTimeout(() => resolve(false), milliseconds);
-  try {
-    return (await Promise.race([promise.then(() => true), late])) === true;
-  } finally {
-    clearTimeout(timer);
-  }
-}
