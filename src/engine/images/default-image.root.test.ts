@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { describeTree } from '../../../test/support/snapshots/tree-listing.ts';
 import { mount, unmount } from '../../kernel/mount.ts';
-import { describeTree } from '../../snapshots/conformance.ts';
 import { OverlaySnapshotter } from '../../snapshots/overlay/overlay.ts';
 import { defaultImageTar } from './default-image.ts';
 
