@@ -1,7 +1,7 @@
-import { createReadStream, mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import { TareError } from '../base/errors.ts';
+import { streamOf } from '../base/streams.ts';
 import { codeOf, fromNodeError } from '../kernel/errno.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { type DigestAlgorithm, digestOf, parseDigest } from '../oci/digest.ts';
@@ -60,9 +60,9 @@ export class LocalContentStore implements ContentStore {
   }
 
   stream(digest: string): ReadableStream<Uint8Array> {
-    const file = createReadStream(this.path(digest), { highWaterMark: READ_PIECE });
-    // node:stream/web's type and the global one are the same thing under two names.
-    return Readable.toWeb(file) as unknown as ReadableStream<Uint8Array>;
+    const path = this.path(digest);
+    // Opened at the first read: a stream that nobody reads holds no descriptor.
+    return streamOf(readPieces(path));
   }
 
   async put(mediaType: string, bytes: Uint8Array): Promise<Descriptor> {
@@ -143,6 +143,21 @@ export class LocalContentStore implements ContentStore {
       await rename(directory, trash).catch(() => {});
       await rm(trash, { recursive: true, force: true });
     }
+  }
+}
+
+/** A file's bytes; each piece has a buffer of its own. */
+async function* readPieces(path: string): AsyncGenerator<Uint8Array> {
+  const handle = await open(path, 'r');
+  try {
+    for (;;) {
+      const buffer = new Uint8Array(READ_PIECE);
+      const { bytesRead } = await handle.read(buffer, 0, READ_PIECE, null);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
   }
 }
 
