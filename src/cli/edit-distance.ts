@@ -1,12 +1,17 @@
-/** Number of single-character edits between two words (Levenshtein). */
+/** Number of single-character edits between two words; swapped neighbours count as one (optimal string alignment). */
 function editDistance(left: string, right: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: right.length + 1 }, (_, index) => index);
   for (let i = 1; i <= left.length; i++) {
     const next = [i];
     for (let j = 1; j <= right.length; j++) {
       const substitution = row[j - 1]! + (left[i - 1] === right[j - 1] ? 0 : 1);
-      next.push(Math.min(substitution, row[j]! + 1, next[j - 1]! + 1));
+      let best = Math.min(substitution, row[j]! + 1, next[j - 1]! + 1);
+      const swapped = i > 1 && j > 1 && left[i - 1] === right[j - 2] && left[i - 2] === right[j - 1];
+      if (swapped) best = Math.min(best, before[j - 2]! + 1);
+      next.push(best);
     }
+    before = row;
     row = next;
   }
   return row[right.length]!;
