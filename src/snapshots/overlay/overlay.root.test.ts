@@ -40,13 +40,18 @@ describe('overlay on disk', () => {
     const script = `${root}/apply.ts`;
     writeFileSync(
       script,
-      `import { OverlaySnapshotter } from ${JSON.stringify(`${import.meta.dir}/overlay.ts`)};
+      `import { readdirSync } from 'node:fs';
+       import { OverlaySnapshotter } from ${JSON.stringify(`${import.meta.dir}/overlay.ts`)};
        const tar = await Bun.file(${JSON.stringify(`${root}/layer.tar`)}).bytes();
        let at = 0;
        const slow = new ReadableStream({ async pull(c) {
          c.enqueue(tar.slice(at, at + 1500000));
          at += 1500000;
-         if (at >= tar.length) { console.log('almost'); await Bun.sleep(60000); }
+         if (at < tar.length) return;
+         // The thread may be behind.
+         while (readdirSync(${JSON.stringify(`${store}/l`)}).length === 0) await Bun.sleep(2);
+         console.log('almost');
+         await Bun.sleep(60000);
        } });
        await new OverlaySnapshotter(${JSON.stringify(store)}).applyLayer(undefined, slow);`,
     );
