@@ -55,10 +55,10 @@ const MARKERS: ReadonlyArray<readonly [marker: string, object: string]> = [
   ['HostsPath', ''],
 ];
 
-function nilOf(name: string): Value {
-  if (MAPS.has(name)) return new TypedNil('map');
-  if (POINTERS.has(name)) return new TypedNil('pointer');
-  return new TypedNil('slice');
+function nilOf(name: string, omitted = false): Value {
+  if (MAPS.has(name)) return new TypedNil('map', omitted);
+  if (POINTERS.has(name)) return new TypedNil('pointer', omitted);
+  return new TypedNil('slice', omitted);
 }
 
 /** Gives a null field the type that it has in docker. */
@@ -73,7 +73,7 @@ export function typedField(value: Value, name: string): Value {
 export function omittedField(object: Record<string, Value>, name: string): Value {
   for (const [marker, owner] of MARKERS) {
     if (marker in object && OMITTED[owner]!.has(name)) {
-      return MAPS.has(name) || POINTERS.has(name) || SLICES.has(name) ? nilOf(name) : '';
+      return MAPS.has(name) || POINTERS.has(name) || SLICES.has(name) ? nilOf(name, true) : '';
     }
   }
   throw new Error(`map has no entry for key ${JSON.stringify(name)}`);

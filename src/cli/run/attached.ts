@@ -2,8 +2,11 @@ import type { ContainerWaitResponse } from '../../wire/containers.ts';
 import { olderVersion, readText } from '../client/client.ts';
 import { containerPath } from '../commands/each.ts';
 import type { CommandContext } from '../context.ts';
+import { CommandFailure } from '../failure.ts';
+import { PROGRAM } from '../program.ts';
 import { forwardSignals } from '../terminal/signals.ts';
-import { watchSize } from '../terminal/terminal.ts';
+import { terminalSize, watchSize } from '../terminal/terminal.ts';
+import { EXIT_FAILED } from './failure.ts';
 
 /**
  * Registers for a container's end. Called before its start, so that no end is missed; resolves when the daemon has
@@ -17,9 +20,16 @@ export async function registerWait(
   const condition = removed ? 'removed' : 'next-exit';
   const response = await context.client.request('POST', containerPath(id, '/wait'), { query: { condition } });
   const exitCode = readText(response).then((text) => {
+    if (text.trim() === '') {
+      throw new CommandFailure(
+        `lost the connection to the daemon; the container may go on running (see: ${PROGRAM} ps)`,
+        EXIT_FAILED,
+      );
+    }
     const result = JSON.parse(text) as ContainerWaitResponse;
-    if (result.Error?.Message) context.console.err(`Error waiting for container: ${result.Error.Message}\n`);
-    return result.Error?.Message ? 125 : result.StatusCode;
+    const problem = result.Error?.Message;
+    if (problem) throw new CommandFailure(`Error waiting for container: ${problem}`, EXIT_FAILED);
+    return result.StatusCode;
   });
   // Nobody may be listening yet when the daemon goes away; the failure is reported where it is awaited.
   exitCode.catch(() => {});
@@ -45,6 +55,17 @@ export function followSize(context: CommandContext, path: string): () => void {
       // Not yet started or just ended: nothing to resize.
     });
   });
+}
+
+/**
+ * Makes a program draw its screen again by a size that isn't ours, to be followed by the right one: a shell that was
+ * attached to before shows no prompt otherwise.
+ */
+export async function nudgeSize(context: CommandContext, path: string): Promise<void> {
+  const size = terminalSize();
+  if (size === undefined) return;
+  const query = { h: size.height + 1, w: size.width + 1 };
+  await context.client.send('POST', `${path}/resize`, { query }).catch(() => {});
 }
 
 /** True when the daemon takes the size of the terminal with the create request. */

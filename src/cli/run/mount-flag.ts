@@ -12,7 +12,7 @@ function flagValue(key: string, value: string | undefined): boolean {
   throw new Error(`invalid value for ${key}: ${value}`);
 }
 
-function readonlyMode(mount: Mount, options: Options, value: string): void {
+function readonlyMode(_: Mount, options: Options, value: string): void {
   switch (value) {
     case 'enabled':
       return;
@@ -26,7 +26,6 @@ function readonlyMode(mount: Mount, options: Options, value: string): void {
       options.BindOptions.ReadOnlyForceRecursive = true;
       return;
     default:
-      void mount;
       throw new Error(
         `invalid value for bind-recursive: ${value} (must be "enabled", "disabled", "writable", or "readonly")`,
       );
@@ -114,6 +113,21 @@ const GROUPS: ReadonlyArray<readonly [keyof Options, MountType, string]> = [
   ['ImageOptions', 'image', 'image'],
 ];
 
+/** What a mount below the source is to be needs the source itself to be read-only, and nothing to leak back. */
+function checkRecursion({ ReadOnly }: Mount, { BindOptions }: Options): void {
+  const mode = BindOptions.ReadOnlyNonRecursive
+    ? 'writable'
+    : BindOptions.ReadOnlyForceRecursive
+      ? 'readonly'
+      : '';
+  if (mode === '') return;
+  const problem = (what: string) =>
+    new Error(`option 'bind-recursive=${mode}' requires '${what}' to be specified in conjunction`);
+  if (!ReadOnly) throw problem('readonly');
+  if (mode === 'readonly' && BindOptions.Propagation !== 'rprivate')
+    throw problem('bind-propagation=rprivate');
+}
+
 /**
  * Reads the value of `--mount`.
  * @throws Error in docker's words.
@@ -139,6 +153,7 @@ export function parseMount(value: string): Mount {
   }
   if (mount.Type === ('' as MountType)) throw new Error('type is required');
   if (mount.Target === '') throw new Error('target is required');
+  checkRecursion(mount, options);
   for (const [group, type, name] of GROUPS) {
     if (Object.keys(options[group]).length === 0) continue;
     if (mount.Type !== type)

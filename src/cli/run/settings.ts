@@ -33,7 +33,7 @@ export function attachedStreams(flags: Pick<ContainerFlags, 'attach' | 'interact
   const chosen = flags.attach;
   if (chosen.length === 0) return { stdin: flags.interactive, stdout: true, stderr: true };
   return {
-    stdin: chosen.includes('stdin'),
+    stdin: flags.interactive || chosen.includes('stdin'),
     stdout: chosen.includes('stdout'),
     stderr: chosen.includes('stderr'),
   };
@@ -89,11 +89,11 @@ function weightDevices(values: readonly string[]): WeightDevice[] | null {
   );
 }
 
-function swappiness(value: number): number | null {
+function swappiness(value: number): number {
   if (value !== -1 && (value < 0 || value > 100)) {
     throw new Error(`invalid value: ${value}. Valid memory swappiness range is 0-100`);
   }
-  return value === -1 ? null : value;
+  return value;
 }
 
 function limits(flags: ContainerFlags): Partial<HostConfig> {
@@ -123,7 +123,7 @@ function limits(flags: ContainerFlags): Partial<HostConfig> {
     MemorySwappiness: swappiness(flags['memory-swappiness']),
     OomKillDisable: flags['oom-kill-disable'],
     PidsLimit: flags['pids-limit'] ?? null,
-    Ulimits: orNull(flags.ulimit),
+    Ulimits: orNull([...flags.ulimit].sort((a, b) => (a.Name < b.Name ? -1 : 1))),
     OomScoreAdj: flags['oom-score-adj'],
     ShmSize: flags['shm-size'],
   };
@@ -222,8 +222,8 @@ function hostSettings(flags: ContainerFlags, network: string): Partial<HostConfi
     AutoRemove: flags.rm,
     VolumeDriver: flags['volume-driver'],
     VolumesFrom: orNull(flags['volumes-from']),
-    CapAdd: orNull(flags['cap-add']),
-    CapDrop: orNull(flags['cap-drop']),
+    CapAdd: orNull(flags['cap-add'].map(capability)),
+    CapDrop: orNull(flags['cap-drop'].map(capability)),
     CgroupnsMode: flags.cgroupns,
     Dns: [...flags.dns],
     DnsOptions: [...flags['dns-option']],
@@ -249,6 +249,12 @@ function hostSettings(flags: ContainerFlags, network: string): Partial<HostConfi
     ...(Object.keys(flags.annotation).length === 0 ? {} : { Annotations: { ...flags.annotation } }),
     ...(flags['storage-opt'].length === 0 ? {} : { StorageOpt: parseStorageOptions(flags['storage-opt']) }),
   };
+}
+
+/** `net_admin` → `CAP_NET_ADMIN`. */
+function capability(name: string): string {
+  const upper = name.trim().toUpperCase();
+  return upper === 'ALL' || upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
 }
 
 function entrypoint(value: string | undefined): string[] | null {

@@ -4,7 +4,7 @@ import { readConfig } from '../../config.ts';
 import { CommandFailure } from '../../failure.ts';
 import { flag } from '../../flags/flag.ts';
 import { toggle, toggleOn } from '../../flags/kinds.ts';
-import { followSize, proxySignals, registerWait } from '../../run/attached.ts';
+import { followSize, nudgeSize, proxySignals, registerWait } from '../../run/attached.ts';
 import { joinStreams } from '../../run/session.ts';
 import { requireTerminal } from '../../terminal/terminal.ts';
 import { containerPath } from '../each.ts';
@@ -41,6 +41,7 @@ export const command = defineCommand({
     const { stream } = await context.client.hijack(containerPath(container.Id, '/attach'), {
       query: { stream: true, stdin, stdout: true, stderr: true, detachKeys: keys || undefined },
     });
+    if (tty) await nudgeSize(context, containerPath(container.Id));
     const stopSizes = tty ? followSize(context, containerPath(container.Id)) : () => {};
     const output = { stdout: true, stderr: true };
     const end = await joinStreams({

@@ -29,7 +29,7 @@ interface Session {
   readonly end: Promise<SessionEnd>;
 }
 
-async function prepare(context: CommandContext, flags: RunFlags, args: readonly string[]) {
+async function prepare(flags: RunFlags, args: readonly string[]) {
   const [image = '', ...words] = args;
   const body = containerSettings(flags, image, words);
   let streams = attachedStreams(flags);
@@ -42,7 +42,7 @@ async function prepare(context: CommandContext, flags: RunFlags, args: readonly 
   } else requireTerminal(streams.stdin, flags.tty);
   const size = flags.tty ? terminalSize() : undefined;
   if (size !== undefined) body.HostConfig!.ConsoleSize = [size.height, size.width];
-  return { body, streams, context };
+  return { body, streams };
 }
 
 async function attach(
@@ -61,7 +61,7 @@ async function attach(
 }
 
 async function run(context: CommandContext, flags: RunFlags, args: readonly string[]): Promise<number> {
-  const prepared = await prepare(context, flags, args).catch((error: unknown) => {
+  const prepared = await prepare(flags, args).catch((error: unknown) => {
     // These two docker prints as they are, with exit code 1.
     throw error instanceof CommandFailure && isPlain(error) ? error : runFailure(context, error);
   });
@@ -82,6 +82,7 @@ async function run(context: CommandContext, flags: RunFlags, args: readonly stri
     await context.client.send('POST', containerPath(id, '/start'));
   } catch (error) {
     // The daemon ends the streams; waiting for that gives the terminal back before the message.
+    if (!attached) context.console.out(`${id}\n`);
     await Promise.race([session?.end, Bun.sleep(2000)]).catch(() => {});
     if (flags.rm) await Promise.race([wait?.exitCode, Bun.sleep(10_000)]).catch(() => {});
     throw startFailure(context, error);

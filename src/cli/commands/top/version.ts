@@ -59,9 +59,9 @@ function clientText(client: ReturnType<typeof clientPart>): string {
 
 function componentLines(name: string, details: Readonly<Record<string, string>>, version: string): Line[] {
   if (name !== 'Engine') return [['Version', version], ...Object.entries(details).sort()];
-  const runtime: Line = details.BunVersion
-    ? ['Bun version', details.BunVersion]
-    : ['Go version', details.GoVersion ?? ''];
+  // The API's field is named for Go; our daemon says there that it runs on Bun.
+  const bun = /^bun (.*)$/.exec(details.GoVersion ?? '')?.[1];
+  const runtime: Line = bun === undefined ? ['Go version', details.GoVersion ?? ''] : ['Bun version', bun];
   return [
     ['Version', version],
     ['API version', `${details.ApiVersion} (minimum version ${details.MinAPIVersion})`],

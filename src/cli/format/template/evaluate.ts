@@ -219,6 +219,9 @@ class Evaluator {
   #fields(operand: Operand, start: Value, names: readonly string[], values?: readonly Value[]): Value {
     let value = start;
     names.forEach((name, index) => {
+      if (value instanceof TypedNil && value.omitted) {
+        throw this.#fail(operand, `map has no entry for key ${quote(names[index - 1] ?? name)}`);
+      }
       value = this.#field(operand, value, name, index === names.length - 1 ? values : undefined);
     });
     if (names.length === 0 && values !== undefined) {

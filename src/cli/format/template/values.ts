@@ -7,9 +7,12 @@
 /** A Go nil that knows its type: prints as an empty list or map, unlike a missing value. */
 export class TypedNil {
   readonly type: 'slice' | 'map' | 'pointer';
+  /** The daemon's answer had no such field at all. */
+  readonly omitted: boolean;
 
-  constructor(type: 'slice' | 'map' | 'pointer') {
+  constructor(type: 'slice' | 'map' | 'pointer', omitted = false) {
     this.type = type;
+    this.omitted = omitted;
   }
 
   toJSON(): null {
