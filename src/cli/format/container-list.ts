@@ -1,5 +1,5 @@
 import type { ContainerSummary } from '../../wire/containers.ts';
-import { type Listing, row } from './listing.ts';
+import { type Listing, lazy, row } from './listing.ts';
 import { displayPorts } from './ports.ts';
 import { humanSize } from './size.ts';
 import { quote } from './template/literals.ts';
@@ -85,7 +85,7 @@ export function containerRow(container: ContainerSummary, { trunc }: ContainerRo
     Names: displayNames(container.Names ?? [], trunc),
     Image: displayImage(container, trunc),
     Command: quote(command),
-    CreatedAt: goTime(container.Created),
+    CreatedAt: lazy(() => goTime(container.Created)),
     RunningFor: ago(container.Created),
     Ports: displayPorts(container.Ports ?? []),
     State: container.State,

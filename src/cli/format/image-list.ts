@@ -1,5 +1,5 @@
 import type { ImageSummary } from '../../wire/images.ts';
-import { type Listing, row } from './listing.ts';
+import { type Listing, lazy, row } from './listing.ts';
 import { humanSize } from './size.ts';
 import type { Row } from './template/values.ts';
 import { ago, goTime } from './time.ts';
@@ -87,7 +87,7 @@ export function imageRows(images: readonly ImageSummary[], { trunc, digests }: I
         Tag: tag,
         Digest: digest,
         CreatedSince: image.Created > 0 ? ago(image.Created) : 'N/A',
-        CreatedAt: image.Created > 0 ? goTime(image.Created) : 'N/A',
+        CreatedAt: lazy(() => (image.Created > 0 ? goTime(image.Created) : 'N/A')),
         Size: humanSize(image.Size, 3),
         Containers: known(image.Containers ?? -1, String),
         VirtualSize: humanSize(image.Size),

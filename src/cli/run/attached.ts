@@ -36,9 +36,20 @@ export async function registerWait(
   return { exitCode };
 }
 
+/** So many of SIGINT and SIGTERM mean that a person wants out, whatever the container does with them. */
+const PATIENCE = 3;
+
 /** Passes the program's signals on to a container; returns what ends that. */
 export function proxySignals(context: CommandContext, id: string): () => void {
+  let urgent = 0;
   return forwardSignals((signal) => {
+    if (signal === 'INT' || signal === 'TERM') urgent++;
+    if (urgent >= PATIENCE) {
+      context.console.err(
+        `\ngot ${PATIENCE} SIGTERM/SIGINTs, forcefully exiting; the container goes on running\n`,
+      );
+      process.exit(1);
+    }
     context.client.send('POST', containerPath(id, '/kill'), { query: { signal } }).catch(() => {
       // The container has just ended: its exit code follows.
     });

@@ -22,6 +22,11 @@ export function requireTerminal(attachStdin: boolean, tty: boolean): void {
   if (tty && attachStdin && !stdinIsTerminal()) throw new CommandFailure('the input device is not a TTY');
 }
 
+const FATAL = [
+  ['SIGHUP', 129],
+  ['SIGTERM', 143],
+] as const;
+
 /**
  * Hands every key to the program as it is typed, Ctrl-C included.
  * @returns what puts the terminal back; it may be called several times.
@@ -30,11 +35,22 @@ export function rawMode(): () => void {
   if (!stdinIsTerminal()) return () => {};
   process.stdin.setRawMode(true);
   let restored = false;
-  return () => {
+  const restore = () => {
     if (restored) return;
     restored = true;
     process.stdin.setRawMode(false);
+    for (const [name, handler] of handlers) process.off(name, handler);
   };
+  // A client that is told to go leaves a usable terminal behind.
+  const handlers = FATAL.map(([name, code]) => {
+    const handler = () => {
+      restore();
+      process.exit(code);
+    };
+    process.on(name, handler);
+    return [name, handler] as const;
+  });
+  return restore;
 }
 
 /** Calls `report` with the terminal's size now and whenever it changes; returns what ends that. */

@@ -2,7 +2,7 @@ import type { ImageHistoryItem } from '../../../wire/images.ts';
 import { defineCommand } from '../../command.ts';
 import { flag } from '../../flags/flag.ts';
 import { text, toggle, toggleOn } from '../../flags/kinds.ts';
-import { formatListing, type Listing, row } from '../../format/listing.ts';
+import { formatListing, type Listing, lazy, row } from '../../format/listing.ts';
 import { humanSize } from '../../format/size.ts';
 import { ago, localRfc3339 } from '../../format/time.ts';
 import { ellipsis, truncateId } from '../../format/truncate.ts';
@@ -25,12 +25,12 @@ const table = (human: boolean): string =>
 
 function historyRow(item: ImageHistoryItem, human: boolean, trunc: boolean) {
   const by = item.CreatedBy.replaceAll('\t', ' ');
-  const created = localRfc3339(item.Created);
+  const created = () => localRfc3339(item.Created);
   const known = item.Created > -62135596800;
   return row({
     ID: trunc ? truncateId(item.Id) : item.Id,
-    CreatedAt: known ? created : '',
-    CreatedSince: !known ? 'N/A' : human ? ago(item.Created) : created,
+    CreatedAt: lazy(() => (known ? created() : '')),
+    CreatedSince: lazy(() => (!known ? 'N/A' : human ? ago(item.Created) : created())),
     CreatedBy: trunc ? ellipsis(by, 45) : by,
     Size: human ? humanSize(item.Size, 3) : String(item.Size),
     Comment: item.Comment,

@@ -5,7 +5,7 @@ import { configuredFormat } from '../../config.ts';
 import { flag } from '../../flags/flag.ts';
 import { toggle } from '../../flags/kinds.ts';
 import { displayLabels } from '../../format/container-list.ts';
-import { formatListing, type Listing, row } from '../../format/listing.ts';
+import { formatListing, type Listing, lazy, row } from '../../format/listing.ts';
 import { goTime } from '../../format/time.ts';
 import { truncateId } from '../../format/truncate.ts';
 import { filterFlag, listFormat, noTrunc } from '../shared-flags.ts';
@@ -39,9 +39,8 @@ function networkRow(network: NetworkResource, trunc: boolean) {
     Internal: String(network.Internal),
     Labels: displayLabels(labels),
     Label: (name: unknown) => labels[String(name)] ?? '',
-    CreatedAt: goTime(
-      Math.floor(Date.parse(network.Created) / 1000),
-      fraction.replace(/0+$/, '').replace(/^\.$/, ''),
+    CreatedAt: lazy(() =>
+      goTime(Math.floor(Date.parse(network.Created) / 1000), fraction.replace(/0+$/, '').replace(/^\.$/, '')),
     ),
   });
 }
