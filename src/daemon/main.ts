@@ -10,6 +10,7 @@ import { DAEMON_HELP, type DaemonConfig, readConfig } from './config.ts';
 import { composeEngine, type Engine } from './engine.ts';
 import { writePidfile } from './pidfile.ts';
 import { activatedSockets } from './sd-listen.ts';
+import { Tidy } from './tidy.ts';
 
 /** How long requests may go on after the daemon was told to stop. Milliseconds. */
 const GRACE = 5_000;
@@ -99,7 +100,10 @@ async function serve(config: DaemonConfig, argv: readonly string[], log: LineLog
   log.info('daemon has completed initialization', { version: engine.version, pid: process.pid });
   finishRecovery().catch((error) => log.error('recovery', { error: messageOf(error) }));
 
+  const tidy = new Tidy();
+  engine.events.subscribe(undefined, () => tidy.touch());
   const signal = await stop.promise;
+  tidy.close();
   log.info('stopping; containers go on', { signal });
   await api.close(GRACE);
   await engine.close();

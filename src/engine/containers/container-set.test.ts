@@ -4,13 +4,17 @@ import { ContainerSet } from './container-set.ts';
 import { INITIAL_STATE } from './lifecycle.ts';
 import type { Container } from './model.ts';
 
-function rows(): { all: () => ContainerRow[] } & Record<'insert' | 'update', (row: ContainerRow) => void> & {
+function rows(): { all: () => ContainerRow[] } & Record<
+  'insert' | 'update' | 'updateRunning',
+  (row: ContainerRow) => void
+> & {
     delete: (id: string) => void;
   } {
   const map = new Map<string, ContainerRow>();
   return {
     insert: (row) => void map.set(row.id, row),
     update: (row) => void map.set(row.id, row),
+    updateRunning: (row) => void map.set(row.id, row),
     delete: (id) => void map.delete(id),
     all: () => [...map.values()],
   };

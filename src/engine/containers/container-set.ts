@@ -1,11 +1,13 @@
 import { TareError } from '../../base/errors.ts';
 import type { ContainerRow } from '../../store/tables/containers.ts';
+import { isAlive } from './lifecycle.ts';
 import type { Container, ContainerState } from './model.ts';
 
 /** Where the rows are kept; store's ContainerTable, or a fake. */
 export interface ContainerRows {
   insert(row: ContainerRow): void;
   update(row: ContainerRow): void;
+  updateRunning(row: ContainerRow): void;
   delete(id: string): void;
   all(): ContainerRow[];
 }
@@ -63,7 +65,8 @@ export class ContainerSet {
     const before = this.#byId.get(id);
     if (!before) throw noSuchContainer(id);
     const after: Container = { ...before, ...change };
-    this.#rows.update(rowOf(after));
+    if (isAlive(after.state)) this.#rows.updateRunning(rowOf(after));
+    else this.#rows.update(rowOf(after));
     if (before.name !== after.name) this.#idByName.delete(before.name);
     this.#reserved.delete(after.name);
     this.#index(after);

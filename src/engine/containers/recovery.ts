@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
@@ -38,6 +39,7 @@ export class ContainerRecovery {
   /** Before the API answers. Returns the ends that happened meanwhile, to be handled by `finish`. */
   async adopt(): Promise<ProcessExit[]> {
     const { set, runtime, networks, log } = this.#parts;
+    this.#dropLost();
     const exits: ProcessExit[] = [];
     const living: Container[] = [];
     for (const container of set.list()) {
@@ -74,6 +76,18 @@ export class ContainerRecovery {
     await this.#sweep(new Set([...living.map(({ id }) => id), ...exits.map(({ id }) => id)]));
     log.info('containers', { running: living.length, ended: exits.length });
     return exits;
+  }
+
+  /** Rows whose removal a crash of the machine took back, but not that of their snapshot. */
+  #dropLost(): void {
+    const { set, snapshotter, paths, log } = this.#parts;
+    const present = new Set(snapshotter.listSnapshots());
+    for (const { id } of set.list()) {
+      // With one of the two still there, it may be a disk that is not mounted: that is for a person to decide.
+      if (present.has(id) || existsSync(paths.directory(id))) continue;
+      log.warn('removing the rest of a container whose files are gone', { id });
+      set.remove(id);
+    }
   }
 
   /** Handles the ends and starts what its restart policy wants running. */

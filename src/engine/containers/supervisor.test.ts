@@ -23,7 +23,13 @@ class World {
   readonly events: string[] = [];
   readonly removed: string[] = [];
   readonly waiters = new Waiters();
-  readonly set = new ContainerSet({ insert() {}, update() {}, delete() {}, all: () => [] });
+  readonly set = new ContainerSet({
+    insert() {},
+    update() {},
+    updateRunning() {},
+    delete() {},
+    all: () => [],
+  });
   startError: Error | undefined;
   onStart: () => void = () => {};
   onSignal: (signal: number) => void = () => {};

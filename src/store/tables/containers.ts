@@ -10,8 +10,9 @@ export interface ContainerRow {
   readonly document: string;
 }
 
-/** The rows of containers. Each call is one durable commit. */
+/** The rows of containers. Each call is one durable commit, but for those that say otherwise. */
 export class ContainerTable {
+  readonly #database: Database;
   readonly #insert;
   readonly #update;
   readonly #delete;
@@ -19,6 +20,7 @@ export class ContainerTable {
 
   constructor(database: Database) {
     const { sqlite } = database;
+    this.#database = database;
     this.#insert = sqlite.prepare<void, [string, string, number, string]>(
       'INSERT INTO containers (id, name, created_at, document) VALUES (?, ?, ?, ?)',
     );
@@ -39,8 +41,14 @@ export class ContainerTable {
     run(() => this.#update.run(row.name, row.document, row.id));
   }
 
+  /** An update about a running process: safe from a crash of the daemon; one of the machine ends both. */
+  updateRunning(row: ContainerRow): void {
+    run(() => this.#database.relaxed(() => this.#update.run(row.name, row.document, row.id)));
+  }
+
+  /** A row that comes back after a crash of the machine has lost its snapshot, and is dropped at start. */
   delete(id: string): void {
-    run(() => this.#delete.run(id));
+    run(() => this.#database.relaxed(() => this.#delete.run(id)));
   }
 
   all(): ContainerRow[] {
