@@ -15,7 +15,7 @@ export const command = defineCommand({
   args: { min: 0, max: 0 },
   flags: {
     input: flag(text, { short: 'i', help: 'Read from a tar archive file, instead of STDIN' }),
-    platform: flag(list(), { help: 'Load only this platform, such as linux/amd64' }),
+    platform: flag(list(undefined, 'string'), { help: 'Load only this platform, such as linux/amd64' }),
     quiet: flag(toggle, { short: 'q', help: 'Do not show the progress' }),
   },
   async run(context, flags) {

@@ -12,7 +12,7 @@ export const command = defineCommand({
   completes: 'image',
   flags: {
     output: flag(text, { short: 'o', help: 'Write to a file, instead of STDOUT' }),
-    platform: flag(list(), { help: 'Save only this platform, such as linux/amd64' }),
+    platform: flag(list(undefined, 'string'), { help: 'Save only this platform, such as linux/amd64' }),
   },
   async run(context, flags, args) {
     await saveBody(context, flags.output, 'save image', () =>
