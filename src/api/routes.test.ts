@@ -456,7 +456,7 @@ describe('images', () => {
     });
     expect(await harness.json('GET', '/images/nginx/history')).toMatchObject([
       { Id: IMAGE_ID, CreatedBy: 'CMD', Size: 0, Tags: ['nginx:latest'] },
-      { Id: '<missing>', CreatedBy: 'ADD', Size: 100, Created: 1764547200, Tags: null },
+      { Id: '<missing>', CreatedBy: 'ADD', Size: 7, Created: 1764547200, Tags: null },
     ]);
     expect((await harness.call('POST', '/images/nginx/tag?repo=host:5000/a/b&tag=1')).status).toBe(201);
     expect(harness.engine.images.calls).toEqual([['tag', 'nginx', 'host:5000/a/b:1']]);

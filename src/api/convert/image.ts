@@ -58,20 +58,20 @@ export function inspectImage(image: Image, driver: string, version: number): Ima
   return inspect;
 }
 
-/** The image's history, newest first; sizes are known for an image of one layer. */
-export function imageHistory(image: Image): ImageHistoryItem[] {
-  const history = [...(image.config.history ?? [])];
-  const layers = history.filter((step) => step.empty_layer !== true).length;
-  const items = history.reverse().map(
+/** The image's history, newest first. `layerSize` gives the bytes of a layer by its diff id. */
+export function imageHistory(image: Image, layerSize: (diffId: string) => number): ImageHistoryItem[] {
+  const layers = image.config.rootfs.diff_ids.values();
+  const items = (image.config.history ?? []).map(
     (step): ImageHistoryItem => ({
       Comment: step.comment ?? '',
       Created: step.created === undefined ? 0 : Math.floor(Date.parse(step.created) / 1000),
       CreatedBy: step.created_by ?? '',
       Id: '<missing>',
-      Size: step.empty_layer !== true && layers === 1 ? image.size : 0,
+      Size: step.empty_layer === true ? 0 : layerSize(layers.next().value ?? ''),
       Tags: null,
     }),
   );
+  items.reverse();
   const newest = items[0];
   if (newest !== undefined) {
     newest.Id = image.id;

@@ -12,7 +12,7 @@ import type { Route } from '../router.ts';
 import { nanosToMillis, parseMoment } from '../time.ts';
 
 interface Dependencies {
-  readonly images: Pick<ImageService, 'get' | 'list' | 'tag' | 'remove' | 'prune'>;
+  readonly images: Pick<ImageService, 'get' | 'list' | 'tag' | 'remove' | 'prune' | 'layerSize'>;
   readonly storageDriver: string;
   readonly now: () => number;
 }
@@ -57,7 +57,11 @@ export function imageRoutes({ images, storageDriver, now }: Dependencies): Route
     {
       method: 'GET',
       pattern: '/images/{name*}/history',
-      handle: (x) => x.json(200, imageHistory(images.get(x.param))),
+      handle: (x) =>
+        x.json(
+          200,
+          imageHistory(images.get(x.param), (diffId) => images.layerSize(diffId)),
+        ),
     },
     {
       method: 'POST',

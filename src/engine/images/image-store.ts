@@ -157,6 +157,10 @@ export class ImageStore implements ImageService {
     return this.#options.snapshotter.listLayers().reduce((sum, { size }) => sum + size, 0);
   }
 
+  layerSize(diffId: string): number {
+    return this.#options.snapshotter.layer(diffId)?.size ?? 0;
+  }
+
   /** Removes what a crash left half-made, at start-up. */
   async sweep(): Promise<void> {
     await this.#options.snapshotter.sweep();

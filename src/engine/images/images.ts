@@ -31,6 +31,8 @@ export interface ImageService {
   createImage(request: CreateImage): Promise<Image>;
   /** Sum of the sizes of all layers that any image uses, each once, in bytes. */
   layersSize(): number;
+  /** Bytes of one layer's files; 0 when it is not here. */
+  layerSize(diffId: string): number;
 }
 
 export interface Image {

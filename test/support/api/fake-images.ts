@@ -101,6 +101,10 @@ export class FakeImages implements ImageService {
     return refuse();
   }
 
+  layerSize(): number {
+    return 7;
+  }
+
   layersSize(): number {
     return 100;
   }
