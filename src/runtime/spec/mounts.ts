@@ -28,10 +28,9 @@ function initMount(source: string): OciMount {
 }
 
 function defaultMounts(input: SpecInput): OciMount[] {
-  const { privileged, security, namespaces, shm } = input;
+  const { privileged, security, shm } = input;
   const access = (writable: boolean): string[] => (writable ? [] : ['ro']);
   const hardened = ['nosuid', 'noexec', 'nodev'];
-  const hostIpc = namespaces.ipc === 'host';
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: hardened },
     {
@@ -53,10 +52,8 @@ function defaultMounts(input: SpecInput): OciMount[] {
       source: 'cgroup',
       options: [...access(privileged || security.writableCgroups), ...hardened],
     },
-    // A message queue file system belongs to an ipc namespace; the host's is the host's own.
-    hostIpc
-      ? { destination: '/dev/mqueue', type: 'bind', source: '/dev/mqueue', options: ['bind', ...hardened] }
-      : { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: hardened },
+    // Shows the queues of the ipc namespace it is mounted in, the host's as well (mq_overview(7)).
+    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: hardened },
     ...(shm ? [shmMount(shm, hardened)] : []),
   ];
 }
