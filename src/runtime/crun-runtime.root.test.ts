@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { newId } from '../base/ids.ts';
 import { readLayout } from './cgroups/layout.ts';
@@ -463,6 +463,25 @@ describe('after a restart of the daemon', () => {
     expect(await fixture.exit(id)).toMatchObject({ exitCode: 8, exitCodeKnown: true });
     await runtime.delete(id);
     expect(leftovers(id)).toEqual([]);
+  });
+
+  test('a log that was renamed but not reopened is opened again', async () => {
+    const logPath = join(fixture.directory, 'restart.log');
+    const id = await fixture.create(['sh', '-c', 'echo one; read x; echo two; read x'], {
+      openStdin: true,
+      logPath,
+    });
+    await fixture.runtime.start(id);
+    await until(() => existsSync(logPath) && readFileSync(logPath, 'utf8').includes('one'));
+    renameSync(logPath, `${logPath}.1`);
+    const runtime = await fixture.restart();
+    expect((await runtime.adopt({ id, pid: 0, monitorPid: 0 })).state).toBe('running');
+    await until(() => existsSync(logPath));
+    const attachment = await runtime.attach(id);
+    await attachment.write(Buffer.from('x\n'));
+    await until(() => readFileSync(logPath, 'utf8').includes('two'));
+    expect(readFileSync(`${logPath}.1`, 'utf8')).toEndWith(' stdout F one\n');
+    await runtime.delete(id);
   });
 
   test('one that ended meanwhile has its true code and time', async () => {

@@ -1,22 +1,24 @@
-import { existsSync, readFileSync, unlinkSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { TareError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/log.ts';
 import { SyscallError } from '../kernel/errno.ts';
 import { becomeSubreaper, identify, isAlive, signalProcess } from '../kernel/processes.ts';
 import { Hubs } from './attach/hubs.ts';
-import { Cgroup, type CgroupLayout } from './cgroups/cgroup.ts';
+import type { CgroupLayout } from './cgroups/cgroup.ts';
 import { readLayout } from './cgroups/layout.ts';
 import { reopenLogFile, resizeTerminal } from './conmon/control.ts';
 import { Execs } from './conmon/execs.ts';
 import { ExitWatch } from './conmon/exit-watch.ts';
 import { launchMonitor, type MonitorSettings } from './conmon/launch.ts';
+import { monitorOptions } from './conmon/monitor-options.ts';
 import { bootId, type MonitorRecord, readRecord, writeRecord } from './conmon/monitor-record.ts';
 import { Orphans } from './conmon/orphans.ts';
 import { isRunning, type Tracked } from './conmon/tracked.ts';
-import { openGate, readCrunStatus, removeCrunState } from './crun/crun-state.ts';
+import { type BundleNotes, Bundles } from './crun/bundles.ts';
+import { openGate, readCrunStatus } from './crun/crun-state.ts';
 import { createFailure } from './crun/failure.ts';
+import { Remains } from './crun/remains.ts';
 import { SeccompCache } from './crun/seccomp-cache.ts';
 import { crunVersion, runCrun } from './crun/tool.ts';
 import { RuntimePaths } from './paths.ts';
@@ -32,7 +34,7 @@ import type {
   RuntimeFeatures,
   StartedExec,
 } from './runtime.ts';
-import { encodeSpec } from './spec/encode.ts';
+import { settles } from './settle.ts';
 import type { OciSpec } from './spec/oci-spec.ts';
 
 /** How to find the programs and where to keep state. */
@@ -44,22 +46,7 @@ export interface RuntimeOptions {
   readonly log?: Logger;
 }
 
-/** What `writeBundle` knows that `create` wants. */
-interface BundleNotes {
-  readonly program: string;
-  readonly spec: OciSpec;
-  /** Key of the seccomp policy. */
-  readonly policy: string | undefined;
-  /** The compiled filter was put in place of the policy. */
-  readonly compiled: boolean;
-}
-
-const SIGKILL = 9;
-/** How long `delete` waits for what it killed. */
-const KILL_PATIENCE_MS = 10_000;
 const FREEZE_PATIENCE_MS = 10_000;
-/** Files that conmon and crun make in a bundle. */
-const BUNDLE_FILES = ['config.json', 'pidfile', 'attach', 'ctl', 'winsz', 'oom'];
 
 /**
  * A runtime over crun and conmon. Throws `unavailable` when one of the programs is missing, or when no cgroup
@@ -92,14 +79,13 @@ class CrunRuntime implements Runtime {
   readonly #boot = bootId();
   readonly #seccomp: SeccompCache;
   readonly #containers = new Map<string, Tracked>();
-  readonly #notes = new Map<string, BundleNotes>();
+  readonly #bundles: Bundles;
   readonly #hubs = new Hubs();
   readonly #exits: ExitWatch;
   readonly #orphans: Orphans;
   readonly #execs: Execs;
   readonly #listeners: Array<(exit: ProcessExit) => void> = [];
-  /** Where containers' cgroups were; taken away in the end when nothing is left in them. */
-  readonly #cgroupParents = new Set<string>();
+  readonly #remains: Remains;
   #features: Promise<RuntimeFeatures> | undefined;
 
   constructor(
@@ -117,6 +103,8 @@ class CrunRuntime implements Runtime {
     this.#layout = layout;
     this.#log = log;
     this.#seccomp = new SeccompCache(paths.seccomp, settings.crun);
+    this.#bundles = new Bundles(this.#seccomp);
+    this.#remains = new Remains(settings, paths, layout, log);
     this.#exits = new ExitWatch((tracked, exit) => this.#report(tracked, exit));
     this.#orphans = new Orphans((pid) => this.#exits.claim(pid));
     this.#execs = new Execs(settings, paths, this.#boot, this.#exits, this.#hubs);
@@ -129,42 +117,25 @@ class CrunRuntime implements Runtime {
     });
   }
 
-  async writeBundle(bundle: string, spec: OciSpec): Promise<void> {
-    await mkdir(bundle, { recursive: true, mode: 0o700 });
-    const { seccomp } = spec.linux;
-    const compiled = this.#seccomp.compiled(spec);
-    this.#notes.set(bundle, {
-      program: spec.process.args[0] ?? '',
-      spec,
-      policy: seccomp && this.#seccomp.key(seccomp),
-      compiled: compiled !== undefined,
-    });
-    await writeFile(join(bundle, 'config.json'), encodeSpec(compiled ?? spec), { mode: 0o600 });
+  writeBundle(bundle: string, spec: OciSpec): Promise<void> {
+    return this.#bundles.write(bundle, spec);
   }
 
   async create(request: CreateRequest): Promise<CreatedContainer> {
-    const notes = this.#notes.get(request.bundle);
-    this.#notes.delete(request.bundle);
+    const notes = this.#bundles.take(request.bundle);
     const created = await this.#launch(request, notes);
-    const state = this.#paths.crunState(request.id);
-    if (!notes?.policy) return created;
-    if (!notes.compiled) {
-      this.#seccomp.harvest(notes.policy, state);
-      return created;
-    }
-    if (this.#seccomp.verify(notes.policy, state)) return created;
+    if (this.#bundles.check(notes, this.#paths.crunState(request.id))) return created;
     this.#log.warn('crun ignores compiled seccomp filters; it compiles the policy at every start', {});
     await this.delete(request.id);
     await this.writeBundle(request.bundle, notes.spec);
-    this.#notes.delete(request.bundle);
-    return this.#launch(request, notes);
+    return this.#launch(request, this.#bundles.take(request.bundle));
   }
 
-  async #launch(request: CreateRequest, notes: BundleNotes | undefined): Promise<CreatedContainer> {
+  async #launch(request: CreateRequest, notes: BundleNotes): Promise<CreatedContainer> {
     const { id, bundle } = request;
     const exitFile = this.#paths.exitFile(id);
-    removeFile(exitFile);
-    const monitor = launchMonitor(this.#settings, bundle, this.#monitorOptions(request), false);
+    rmSync(exitFile, { force: true });
+    const monitor = launchMonitor(this.#settings, bundle, monitorOptions(request, this.#paths.exits), false);
     const message = await monitor.sync.next();
     monitor.sync.close();
     const complaint = monitor.complaint();
@@ -172,8 +143,8 @@ class CrunRuntime implements Runtime {
     const monitorProcess = identify(monitor.pid);
     if (!process || !monitorProcess) {
       await monitor.exited;
-      await this.#clear(id, bundle);
-      throw createFailure(message?.message ?? complaint, notes?.program ?? programOf(bundle));
+      await this.#remains.clear(id, bundle);
+      throw createFailure(message?.message ?? complaint, notes.spec.process.args[0] ?? '');
     }
     const record: MonitorRecord = {
       id,
@@ -183,6 +154,7 @@ class CrunRuntime implements Runtime {
       terminal: request.terminal,
       openStdin: request.openStdin,
       stdinOnce: request.stdinOnce,
+      ...(request.logPath !== undefined && { logPath: request.logPath }),
       boot: this.#boot,
     };
     const tracked: Tracked = { record, directory: bundle, exitFile, exit: undefined, forgotten: false };
@@ -192,43 +164,19 @@ class CrunRuntime implements Runtime {
     return { pid: process.pid, monitorPid: monitor.pid };
   }
 
-  #monitorOptions(request: CreateRequest): string[] {
-    const { id, bundle, logPath } = request;
-    if (logPath?.includes(':')) {
-      throw new TareError(
-        'invalid',
-        `the log's path must not contain a colon (conmon splits there): ${logPath}`,
-      );
-    }
-    const options = ['-c', id, '-u', id, '-n', id, '-b', bundle, '-p', join(bundle, 'pidfile')];
-    options.push(
-      '--exit-dir',
-      this.#paths.exits,
-      '-l',
-      logPath === undefined ? 'none' : `k8s-file:${logPath}`,
-    );
-    if (logPath !== undefined && request.logMaxSize > 0) {
-      options.push('--log-size-max', String(request.logMaxSize));
-    }
-    if (request.terminal) options.push('-t');
-    if (request.openStdin) options.push('-i');
-    // Without it conmon ends stdin when any client disconnects; see StdioHub.
-    if (request.terminal || !request.stdinOnce) options.push('--leave-stdin-open');
-    return options;
-  }
-
   async start(id: string): Promise<void> {
     const tracked = this.#tracked(id);
     if (openGate(this.#paths.crunState(id))) return;
     if (!isRunning(tracked))
       throw new TareError('not-found', `container ${id} has ended before it was started`);
     const { exitCode, stderr } = await runCrun(this.#settings.crun, this.#settings.crunRoot, ['start', id]);
-    if (exitCode !== 0) throw createFailure(stderr, programOf(tracked.record.bundle));
+    if (exitCode !== 0)
+      throw createFailure(stderr, this.#bundles.take(tracked.record.bundle).spec.process.args[0] ?? '');
   }
 
   async signal(id: string, signal: number, all = false): Promise<void> {
     const tracked = this.#tracked(id);
-    if (all) for (const pid of this.#cgroup(id)?.pids() ?? []) sendTo(pid, signal);
+    if (all) this.#remains.cgroup(id)?.signal(signal);
     if (!signalProcess(tracked.record.process, signal) && !all) {
       throw new TareError('not-found', `container ${id} is not running`);
     }
@@ -244,7 +192,7 @@ class CrunRuntime implements Runtime {
 
   async #setFrozen(id: string, frozen: boolean): Promise<void> {
     this.#tracked(id);
-    const cgroup = this.#cgroup(id);
+    const cgroup = this.#remains.cgroup(id);
     if (!cgroup?.setFrozen(frozen)) {
       throw new TareError('not-implemented', 'this machine has no cgroup freezer mounted');
     }
@@ -259,7 +207,7 @@ class CrunRuntime implements Runtime {
 
   async pids(id: string): Promise<number[]> {
     this.#tracked(id);
-    return this.#cgroup(id)?.pids() ?? [];
+    return this.#remains.cgroup(id)?.pids() ?? [];
   }
 
   async exec(request: ExecRequest): Promise<StartedExec> {
@@ -290,7 +238,7 @@ class CrunRuntime implements Runtime {
   #report(tracked: Tracked, exit: ProcessExit): void {
     let reported = exit;
     if (exit.execId === undefined) {
-      const kills = this.#cgroup(exit.id)?.oomKills() ?? 0;
+      const kills = this.#remains.cgroup(exit.id)?.oomKills() ?? 0;
       reported = { ...exit, oomKilled: kills > 0 || existsSync(join(tracked.directory, 'oom')) };
       tracked.exit = reported;
     }
@@ -301,62 +249,10 @@ class CrunRuntime implements Runtime {
     const tracked = this.#containers.get(id) ?? this.#recorded(id);
     this.#containers.delete(id);
     if (tracked) tracked.forgotten = true;
-    const status = readCrunStatus(this.#paths.crunState(id));
-    const process = tracked?.record.process ?? status;
-    if (process && isAlive(process)) await this.#kill(id, process, tracked);
+    const process = tracked?.record.process ?? readCrunStatus(this.#paths.crunState(id));
+    if (process) await this.#remains.kill(id, process, tracked?.record.monitor);
     await this.#execs.forget(id);
-    await this.#clear(id, tracked?.record.bundle);
-  }
-
-  /** Ends the first process and with it everything in its pid namespace. */
-  async #kill(
-    id: string,
-    process: { pid: number; startTime: number },
-    tracked: Tracked | undefined,
-  ): Promise<void> {
-    signalProcess(process, SIGKILL);
-    this.#thaw(id);
-    if (!(await settles(() => !isAlive(process), KILL_PATIENCE_MS))) {
-      throw new TareError('internal', `process ${process.pid} of container ${id} did not end on SIGKILL`);
-    }
-    // The monitor writes the exit file last; it must not appear after it was cleared away.
-    const monitor = tracked?.record.monitor;
-    if (monitor) await settles(() => !isAlive(monitor), KILL_PATIENCE_MS);
-  }
-
-  #thaw(id: string): void {
-    try {
-      const cgroup = this.#cgroup(id);
-      if (cgroup && cgroup.frozenState() !== 'thawed') cgroup.setFrozen(false);
-    } catch {
-      // Gone meanwhile.
-    }
-  }
-
-  /** Removes everything that a dead container left. */
-  async #clear(id: string, bundle: string | undefined): Promise<void> {
-    const state = this.#paths.crunState(id);
-    const cgroup = this.#cgroup(id);
-    if (cgroup && !cgroup.remove() && !(await this.#emptyCgroup(cgroup))) {
-      const { stderr } = await runCrun(this.#settings.crun, this.#settings.crunRoot, [
-        'delete',
-        '--force',
-        id,
-      ]);
-      if (!cgroup.remove()) this.#log.warn('a cgroup could not be removed', { container: id, crun: stderr });
-    }
-    await removeCrunState(state);
-    removeFile(this.#paths.exitFile(id));
-    removeFile(this.#paths.monitorRecord(id));
-    if (bundle !== undefined) for (const name of BUNDLE_FILES) removeFile(join(bundle, name));
-  }
-
-  /** Kills what outlived the first process (it shared the host's pid namespace) until the cgroup can be removed. */
-  async #emptyCgroup(cgroup: Cgroup): Promise<boolean> {
-    return settles(() => {
-      for (const pid of cgroup.pids()) sendTo(pid, SIGKILL);
-      return cgroup.remove();
-    }, 2000);
+    await this.#remains.clear(id, tracked?.record.bundle);
   }
 
   async adopt(request: AdoptRequest): Promise<Adopted> {
@@ -365,7 +261,7 @@ class CrunRuntime implements Runtime {
     const tracked = known ?? this.#recorded(id);
     if (!tracked) return { state: 'gone' };
     this.#containers.set(id, tracked);
-    await this.#execs.adopt(id);
+    this.#execs.adopt(id);
     const { record } = tracked;
     if (!this.#ended(tracked) && !isAlive(record.process)) {
       // The monitor may be about to write the exit file.
@@ -374,9 +270,11 @@ class CrunRuntime implements Runtime {
     }
     if (tracked.exit) return { state: 'ended', exit: tracked.exit };
     if (!known) this.#exits.watchAdopted(tracked);
+    // A daemon that died between a rotation's rename and the reopening left the monitor at the renamed file.
+    if (record.logPath !== undefined && !existsSync(record.logPath)) await this.reopenLog(id);
     const state = existsSync(join(this.#paths.crunState(id), 'exec.fifo'))
       ? 'created'
-      : this.#cgroup(id)?.frozenState() === 'frozen'
+      : this.#remains.cgroup(id)?.frozenState() === 'frozen'
         ? 'paused'
         : 'running';
     return { state, pid: record.process.pid, monitorPid: record.monitor.pid };
@@ -401,8 +299,7 @@ class CrunRuntime implements Runtime {
     this.#exits.close();
     this.#execs.close();
     this.#orphans.close();
-    // Only here: crun makes a parent and then the child, and must not lose the one before the other.
-    for (const parent of this.#cgroupParents) new Cgroup(this.#layout, parent).removeIfEmpty();
+    this.#remains.removeEmptyParents();
   }
 
   #tracked(id: string): Tracked {
@@ -422,40 +319,6 @@ class CrunRuntime implements Runtime {
       forgotten: false,
     };
   }
-
-  #cgroup(id: string): Cgroup | undefined {
-    const status = readCrunStatus(this.#paths.crunState(id));
-    if (!status?.cgroupPath) return undefined;
-    const parent = dirname(status.cgroupPath);
-    if (parent !== '/') this.#cgroupParents.add(parent);
-    return new Cgroup(this.#layout, status.cgroupPath);
-  }
-}
-
-function removeFile(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // Not there.
-  }
-}
-
-function sendTo(pid: number, signal: number): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It has ended.
-  }
-}
-
-/** The command's first word, for messages, from the bundle of an earlier daemon. */
-function programOf(bundle: string): string {
-  try {
-    const spec = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')) as OciSpec;
-    return spec.process.args[0] ?? '';
-  } catch {
-    return '';
-  }
 }
 
 function withMonitor(tracked: Tracked, body: () => void): void {
@@ -465,14 +328,4 @@ function withMonitor(tracked: Tracked, body: () => void): void {
     if (!(error instanceof SyscallError)) throw error;
     throw new TareError('not-found', `${tracked.record.execId ?? tracked.record.id} has ended`, error);
   }
-}
-
-/** Waits until `done` says so, looking more and more seldom; false after `patience` milliseconds. */
-async function settles(done: () => boolean, patience: number): Promise<boolean> {
-  const end = Date.now() + patience;
-  for (let pause = 1; !done(); pause = Math.min(pause * 1.5, 50)) {
-    if (Date.now() > end) return false;
-    await Bun.sleep(pause);
-  }
-  return true;
 }

@@ -46,6 +46,17 @@ export class Cgroup {
     return result;
   }
 
+  /** Sends a signal to all its processes; those that have just ended are passed over. */
+  signal(signal: number): void {
+    for (const pid of this.pids()) {
+      try {
+        process.kill(pid, signal);
+      } catch {
+        // It has ended.
+      }
+    }
+  }
+
   /** Asks for all processes to be frozen or thawed. Returns false when the machine has no freezer. */
   setFrozen(frozen: boolean): boolean {
     const base = this.#layout.controller('freezer');

@@ -1,5 +1,4 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TareError } from '../../base/errors.ts';
 import { identify } from '../../kernel/processes.ts';
@@ -7,6 +6,7 @@ import type { Hubs } from '../attach/hubs.ts';
 import { diagnose } from '../crun/diagnose.ts';
 import { execFailure } from '../crun/failure.ts';
 import type { RuntimePaths } from '../paths.ts';
+import { removeDirectory } from '../remove-directory.ts';
 import type { ExecRequest, StartedExec } from '../runtime.ts';
 import { encodeSpec } from '../spec/encode.ts';
 import { readExitFile } from './exit-file.ts';
@@ -112,7 +112,7 @@ export class Execs {
     } catch (error) {
       this.#drop(monitor.sync);
       await monitor.exited;
-      await rm(directory, { recursive: true, force: true });
+      removeDirectory(directory);
       throw error;
     }
   }
@@ -128,7 +128,7 @@ export class Execs {
     } else if (!tracked.forgotten) {
       this.#exits.monitorEnded(tracked);
     }
-    if (tracked.exit) await this.#remove(tracked);
+    if (tracked.exit) this.#remove(tracked);
   }
 
   #drop(sync: SyncPipe): void {
@@ -136,14 +136,14 @@ export class Execs {
     sync.close();
   }
 
-  async #remove(tracked: Tracked): Promise<void> {
+  #remove(tracked: Tracked): void {
     const { execId = '' } = tracked.record;
     if (this.#tracked.get(execId) === tracked) this.#tracked.delete(execId);
-    await rm(tracked.directory, { recursive: true, force: true });
+    removeDirectory(tracked.directory);
   }
 
   /** Takes over the execs that an earlier daemon started in a container, and reports those that ended meanwhile. */
-  async adopt(id: string): Promise<void> {
+  adopt(id: string): void {
     for (const execId of readdirSync(this.#paths.execs)) {
       if (this.#tracked.has(execId)) continue;
       const directory = this.#paths.exec(execId);
@@ -152,7 +152,7 @@ export class Execs {
       const exitFile = join(directory, 'exit', id);
       const tracked: Tracked = { record, directory, exitFile, exit: undefined, forgotten: false };
       this.#tracked.set(execId, tracked);
-      if (this.#exits.check(tracked)) await this.#remove(tracked);
+      if (this.#exits.check(tracked)) this.#remove(tracked);
       else this.#exits.watchAdopted(tracked);
     }
   }
@@ -167,7 +167,7 @@ export class Execs {
       // Its process died with the container's; its monitor is about to say so.
       for (let waited = 0; tracked && !tracked.exit && waited < EXEC_END_MS; waited += 5) await Bun.sleep(5);
       this.#tracked.delete(execId);
-      await rm(directory, { recursive: true, force: true });
+      removeDirectory(directory);
     }
   }
 

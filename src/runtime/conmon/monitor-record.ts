@@ -11,6 +11,7 @@ export interface MonitorRecord {
   readonly terminal: boolean;
   readonly openStdin: boolean;
   readonly stdinOnce: boolean;
+  readonly logPath?: string;
   /** The kernel's boot id: pids and start times of another boot mean nothing. */
   readonly boot: string;
 }

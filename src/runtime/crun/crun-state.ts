@@ -1,5 +1,4 @@
 import { readFileSync, unlinkSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Errno, SyscallError } from '../../kernel/errno.ts';
 import { writeFifo } from '../../kernel/pipe.ts';
@@ -52,9 +51,4 @@ export function openGate(stateDirectory: string): boolean {
     // The first process may have removed it, or `delete` the whole directory.
   }
   return true;
-}
-
-/** Forgets a container that has ended, as `crun delete` would. */
-export async function removeCrunState(stateDirectory: string): Promise<void> {
-  await rm(stateDirectory, { recursive: true, force: true });
 }
