@@ -39,13 +39,14 @@ export function imageRoutes({ images, storageDriver, now }: Dependencies): Route
         const matches = imageTest(given, images, now());
         const all = images.list();
         const parents = new Set(all.map((image) => image.parent));
+        const references = given.get('reference').map(referenceMatcher);
         const found = all
           .filter((image) => flag(x, 'all') || image.repoTags.length > 0 || !parents.has(image.id))
           .filter(matches)
           .sort((a, b) => b.createdAt - a.createdAt);
         x.json(
           200,
-          found.map((image) => summarizeImage(image, x.version, -1, -1)),
+          found.map((image) => summarizeImage(onlyNames(image, references), x.version, -1, -1)),
         );
       },
     },
@@ -105,6 +106,13 @@ export function imageRoutes({ images, storageDriver, now }: Dependencies): Route
     { method: 'POST', pattern: '/images/{name*}/push', handle: () => Promise.reject(notYet('push')) },
     { method: 'GET', pattern: '/images/search', handle: () => Promise.reject(notYet('search')) },
   ];
+}
+
+/** With a `reference` filter, an image shows only the names that the filter lets through. */
+function onlyNames(image: Image, references: ReadonlyArray<(name: string) => boolean>): Image {
+  if (references.length === 0) return image;
+  const passes = (name: string): boolean => references.some((matches) => matches(name));
+  return { ...image, repoTags: image.repoTags.filter(passes), repoDigests: image.repoDigests.filter(passes) };
 }
 
 function removalToWire(removal: ImageRemoval): ImageDeleteItem {

@@ -34,6 +34,8 @@ const FATAL = [
 export function rawMode(): () => void {
   if (!stdinIsTerminal()) return () => {};
   process.stdin.setRawMode(true);
+  // Bun's raw mode still turns each newline into CR and newline, which the container's own terminal did already.
+  Bun.spawnSync(['stty', '-opost'], { stdin: 'inherit', stdout: 'ignore', stderr: 'ignore' });
   let restored = false;
   const restore = () => {
     if (restored) return;
