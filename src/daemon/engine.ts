@@ -197,10 +197,13 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     containers: () => set.list(),
     path: (id) => paths.log(id),
     rotate: async (id, path, keep) => {
-      await rotateLog(path, keep);
+      rotateLog(path, keep);
       await runtime.reopenLog(id);
     },
     log,
+  });
+  events.subscribe(undefined, ({ type, action }) => {
+    if (type === 'container' && action === 'start') logKeeper.wake();
   });
   const system = new HostSystem({
     id: new SettingTable(database).getOrSet('id', randomUUID),

@@ -17,7 +17,7 @@ export interface LogKeeperParts {
 /** Milliseconds between two looks at a quiet log. */
 const QUIET = 2_000;
 /** Milliseconds between two looks at the loudest. */
-const LOUD = 50;
+const LOUD = 10;
 
 /** Watches the sizes of running containers' logs and rotates them: a loud one is looked at more often. */
 export class LogKeeper {
@@ -25,15 +25,27 @@ export class LogKeeper {
   readonly #seen = new Map<string, { size: number; at: number }>();
   #timer: Timer | undefined;
   #closed = false;
+  #woken = false;
 
   constructor(parts: LogKeeperParts) {
     this.#parts = parts;
     this.#schedule(QUIET);
   }
 
+  /** A container has started: look soon. */
+  wake(): void {
+    this.#woken = true;
+    this.#schedule(LOUD);
+  }
+
   #schedule(delay: number): void {
+    clearTimeout(this.#timer);
     if (this.#closed) return;
-    this.#timer = setTimeout(async () => this.#schedule(await this.#tick()), delay);
+    this.#timer = setTimeout(async () => {
+      this.#woken = false;
+      const next = await this.#tick();
+      this.#schedule(this.#woken ? LOUD : next);
+    }, delay);
   }
 
   /** Looks at all logs once; returns when to look again. */
@@ -58,13 +70,17 @@ export class LogKeeper {
       const now = performance.now();
       const before = this.#seen.get(id);
       this.#seen.set(id, { size, at: now });
-      if (size >= maxSize) {
+      const grown = before && size > before.size ? size - before.size : 0;
+      // A loud log is rotated now when it would be further above its limit at the next look than it is below it now.
+      if (size >= maxSize || size + grown - maxSize > maxSize - size) {
         this.#seen.set(id, { size: 0, at: now });
         await this.#parts.rotate(id, path, maxFiles);
         return LOUD;
       }
-      if (!before || size <= before.size) return QUIET;
-      const rate = (size - before.size) / (now - before.at);
+      // A container that has just begun may be a loud one.
+      if (!before) return LOUD;
+      if (grown === 0) return QUIET;
+      const rate = grown / (now - before.at);
       return Math.min(QUIET, Math.max(LOUD, (maxSize - size) / rate / 2));
     } catch (error) {
       this.#parts.log.debug('log of a container', { id, error: messageOf(error) });

@@ -102,7 +102,7 @@ describe('readLog', () => {
     const reading = read({ follow: { ended: ended.promise } });
     for (let index = 1; index <= 60; index++) {
       if (index % 20 === 0) {
-        await rotateLog(path, 3);
+        rotateLog(path, 3);
         // What the monitor still writes before it opens the new file.
         appendFileSync(`${path}.1`, entry(1, String(index)));
         writeFileSync(path, '');
@@ -125,6 +125,14 @@ describe('readLog', () => {
     await Bun.sleep(50);
     controller.abort();
     expect(await reading).toEqual(['a\n']);
+  });
+
+  test('the writer ended right after a rotation: there is no current file', async () => {
+    writeFileSync(`${path}.2`, entry(1, '1'));
+    writeFileSync(`${path}.1`, entry(1, '2'));
+    expect(await read()).toEqual(['1\n', '2\n']);
+    expect(await read({ tail: 1 })).toEqual(['2\n']);
+    expect(await read({ follow: { ended: Promise.resolve() } })).toEqual(['1\n', '2\n']);
   });
 
   test('no file at all', async () => expect(await read()).toEqual([]));

@@ -1,10 +1,9 @@
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { Breath } from '../../base/streams.ts';
-import { codeOf, fromNodeError } from '../../kernel/errno.ts';
 import { Inotify, Watch } from '../../kernel/inotify.ts';
 import { type CriLine, criMillis, parseCriLine, utcTime } from './cri.ts';
-import { findTail, logFiles } from './log-files.ts';
+import { findTail, type LogFile, openLogFiles, openNext } from './log-files.ts';
 
 /** What to read of a log. Times are milliseconds since the epoch, 0: no limit; `tail` -1: all lines. */
 export interface ReadLogRequest {
@@ -104,77 +103,57 @@ async function* blocksOfLines(
   request: ReadLogRequest,
   follower: Follower | undefined,
 ): AsyncGenerator<CriLine[]> {
-  const files = logFiles(path);
-  const start = request.tail < 0 ? undefined : findTail(files, { ...request, lines: request.tail });
-  let index = start ? files.indexOf(start.file) : 0;
-  let offset = start?.offset ?? 0;
-  for (; index < files.length - 1; index++) {
-    yield* readFile(files[index] ?? path, offset);
-    offset = 0;
-  }
-  if (!follower) {
-    yield* readFile(path, offset);
-    return;
-  }
-  for (;;) {
-    const next = yield* followFile(path, offset, follower);
-    if (!next) return;
-    offset = 0;
-  }
-}
-
-async function* readFile(file: string, offset: number): AsyncGenerator<CriLine[]> {
-  const fd = tryOpen(file);
-  if (fd === undefined) return;
+  const files = openLogFiles(path);
   try {
-    yield* new LineReader(fd, offset).read();
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Reads a growing file. Returns true when it was rotated away and read to its end, false when all is over. */
-async function* followFile(
-  path: string,
-  offset: number,
-  follower: Follower,
-): AsyncGenerator<CriLine[], boolean> {
-  let fd = tryOpen(path);
-  while (fd === undefined) {
-    if (!(await follower.changed())) return false;
-    fd = tryOpen(path);
-  }
-  try {
-    const { ino } = fstatSync(fd);
-    const reader = new LineReader(fd, offset);
+    const start = request.tail < 0 ? undefined : findTail(files, { ...request, lines: request.tail });
+    files.splice(0, start?.file ?? 0).forEach(close);
+    let offset = start?.offset ?? 0;
     for (;;) {
-      const over = follower.over;
-      // The new file is there only after the writer has let go of this one: one more read takes the rest.
-      const rotated = inodeOf(path) !== ino && inodeOf(path) !== undefined;
-      yield* reader.read();
-      if (rotated) return true;
-      if (over) return false;
-      if (!(await follower.changed())) {
-        yield* reader.read();
-        return inodeOf(path) !== ino && inodeOf(path) !== undefined;
+      const file = files[0];
+      if (file) {
+        const reader = new LineReader(file.fd, offset);
+        yield* files.length === 1 && follower
+          ? followFile(path, file, reader, follower, files)
+          : reader.read();
+        files.shift();
+        close(file);
+        offset = 0;
+      } else {
+        // The first file of all may be still to come.
+        if (!follower || !(await follower.changed())) return;
+        files.push(...openLogFiles(path));
+        if (files.length === 0 && follower.over) return;
       }
+      if (files.length === 0 && (!follower || follower.over)) return;
     }
   } finally {
-    closeSync(fd);
+    files.forEach(close);
   }
 }
 
-function tryOpen(file: string): number | undefined {
-  try {
-    return openSync(file, 'r');
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw fromNodeError(error, `log ${file}`);
-  }
+function close(file: LogFile): void {
+  closeSync(file.fd);
 }
 
-function inodeOf(file: string): number | undefined {
-  return statSync(file, { throwIfNoEntry: false })?.ino;
+/**
+ * Reads a growing file to its end: until the writer has ended, or has begun the next file, which is then pushed to
+ * `files`. The next one is there only after the writer has let go of this one.
+ */
+async function* followFile(
+  path: string,
+  file: LogFile,
+  reader: LineReader,
+  follower: Follower,
+  files: LogFile[],
+): AsyncGenerator<CriLine[]> {
+  for (;;) {
+    const { over } = follower;
+    const next = openNext(path, file);
+    if (next) files.push(next);
+    yield* reader.read();
+    if (next || over) return;
+    await follower.changed();
+  }
 }
 
 /** Splits a file into entries; keeps the unfinished last line for the next read. */
