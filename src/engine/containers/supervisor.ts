@@ -381,5 +381,8 @@ function sharesMounts(container: Container): boolean {
 
 const KILL_PATIENCE = 30_000;
 
-/** The monitor's own limit, far above what the daemon rotates at; only matters while the daemon is away. Bytes. */
-const LOG_BACKSTOP = 200 * 1024 * 1024;
+/**
+ * The monitor's own limit: it bounds the log while the daemon is away. conmon counts all that it has written, over
+ * rotations, and throws the current file away each time that passes the limit, so it is set high. Bytes.
+ */
+const LOG_BACKSTOP = 2 * 1024 ** 3;
