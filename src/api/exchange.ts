@@ -8,6 +8,9 @@ export type Transport =
   | { readonly response: ServerResponse; readonly expectsContinue: boolean }
   | { readonly socket: Socket; readonly head: Uint8Array };
 
+/** How long the rest of a request is read after its answer. Milliseconds. */
+const LINGER = 5_000;
+
 /** Headers of every answer. */
 export function commonHeaders(serverVersion: string): Record<string, string> {
   return {
@@ -124,7 +127,7 @@ export class Exchange {
       'Content-Type': 'application/json',
       'Content-Length': body.length,
     });
-    this.response.end(body);
+    this.#end(body);
   }
 
   /** A plain text answer. */
@@ -136,7 +139,32 @@ export class Exchange {
       'Content-Type': 'text/plain; charset=utf-8',
       'Content-Length': bytes.length,
     });
-    this.response.end(bytes);
+    this.#end(bytes);
+  }
+
+  /**
+   * Ends the answer. When the client is still sending its request, the connection stays open and what comes is
+   * thrown away until it stops (or LINGER has passed): closed at once, its next write would fail with a broken
+   * pipe, and it would never read why.
+   */
+  #end(body: Uint8Array): void {
+    const { request, response } = this;
+    const { headers } = request;
+    const sending = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+    if (!sending || request.readableEnded || request.destroyed) {
+      response.end(body);
+      return;
+    }
+    response.write(body);
+    const timer = setTimeout(() => request.destroy(), LINGER);
+    const done = () => {
+      clearTimeout(timer);
+      if (!response.writableEnded) response.end();
+    };
+    request.once('end', done);
+    request.once('close', done);
+    request.once('error', done);
+    request.resume();
   }
 
   /** An answer without a body. */
