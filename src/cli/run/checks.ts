@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { ULIMIT_NAMES } from '../../base/ulimits.ts';
 
 /**
  * Checks of single flag values, with docker's words. Each takes the text as typed and returns what goes into the
@@ -126,7 +127,7 @@ export function parseUlimit(value: string): { Name: string; Soft: number; Hard: 
   const equals = value.indexOf('=');
   if (equals < 0) throw new Error(`invalid ulimit argument: ${value}`);
   const name = value.slice(0, equals);
-  if (!ULIMITS.has(name)) throw new Error(`invalid ulimit type: ${name}`);
+  if (!ULIMIT_NAMES.includes(name)) throw new Error(`invalid ulimit type: ${name}`);
   const limits = value.slice(equals + 1).split(':');
   if (limits.length > 2)
     throw new Error(
@@ -147,21 +148,3 @@ export function parseUlimit(value: string): { Name: string; Soft: number; Hard: 
   }
   return { Name: name, Soft: soft, Hard: hard! };
 }
-
-const ULIMITS = new Set([
-  'core',
-  'cpu',
-  'data',
-  'fsize',
-  'locks',
-  'memlock',
-  'msgqueue',
-  'nice',
-  'nofile',
-  'nproc',
-  'rss',
-  'rtprio',
-  'rttime',
-  'sigpending',
-  'stack',
-]);

@@ -13,6 +13,7 @@ import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import { type ArchivedImage, imagesOfArchive } from './archive-images.ts';
 import type { ImageIndex } from './image-index.ts';
 import type { ProgressEvent } from './images.ts';
+import { withProgress } from './with-progress.ts';
 
 /** Largest member that is kept in memory as a possible manifest or config, and of all together, in bytes. */
 const DOCUMENT_LIMIT = 4 * 1024 * 1024;
@@ -270,22 +271,4 @@ async function* tapped(
     tap(chunk);
     yield chunk;
   }
-}
-
-/** Reports the bytes so far, at most ten times a second. */
-async function* withProgress(
-  source: AsyncIterable<Uint8Array>,
-  report: (current: number) => void,
-): AsyncGenerator<Uint8Array> {
-  let current = 0;
-  let last = 0;
-  for await (const chunk of source) {
-    yield chunk;
-    current += chunk.byteLength;
-    const now = performance.now();
-    if (now - last < 100) continue;
-    last = now;
-    report(current);
-  }
-  report(current);
 }

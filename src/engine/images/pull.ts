@@ -14,6 +14,7 @@ import type { FetchedImage, FetchedLayer, ImageFetcher } from '../../registry-cl
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { ImageIndex } from './image-index.ts';
 import type { Image, ProgressEvent, PullOptions } from './images.ts';
+import { withProgress } from './with-progress.ts';
 
 export interface PullParts {
   readonly content: ContentStore;
@@ -94,28 +95,10 @@ async function storeLayer(
   if (known !== undefined) return known.size;
   const id = shortDigest(layer.descriptor.digest);
   const total = layer.descriptor.size;
-  const source = reported(content.stream(layer.descriptor.digest), (current) => {
+  const source = withProgress(content.stream(layer.descriptor.digest), (current) => {
     report({ id, status: 'Extracting', current, total });
   });
   const info = await snapshotter.applyLayer(layer.diffId, streamOf(decompressed(source)));
   report({ id, status: 'Pull complete' });
   return info.size;
-}
-
-/** Tells the bytes so far, at most ten times a second. */
-async function* reported(
-  source: AsyncIterable<Uint8Array>,
-  tell: (current: number) => void,
-): AsyncGenerator<Uint8Array> {
-  let current = 0;
-  let last = 0;
-  for await (const chunk of source) {
-    yield chunk;
-    current += chunk.byteLength;
-    const now = performance.now();
-    if (now - last < 100) continue;
-    last = now;
-    tell(current);
-  }
-  tell(current);
 }

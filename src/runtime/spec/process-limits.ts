@@ -1,24 +1,8 @@
 import { TareError } from '../../base/errors.ts';
+import { ULIMIT_NAMES } from '../../base/ulimits.ts';
 import type { MachineFacts, Ulimit } from './input.ts';
 import type { OciProcess } from './oci-spec.ts';
 
-const KNOWN = [
-  'core',
-  'cpu',
-  'data',
-  'fsize',
-  'locks',
-  'memlock',
-  'msgqueue',
-  'nice',
-  'nofile',
-  'nproc',
-  'rss',
-  'rtprio',
-  'rttime',
-  'sigpending',
-  'stack',
-];
 /** RLIM_INFINITY. A double cannot hold it: `encodeSpec` writes it exactly. */
 export const UNLIMITED = 2 ** 64;
 
@@ -33,7 +17,7 @@ export function ociRlimits(
   const warnings: string[] = [];
   const mayRaise = machine.capabilities.includes('CAP_SYS_RESOURCE');
   const rlimits = ulimits.map(({ name, soft, hard }) => {
-    if (!KNOWN.includes(name)) throw new TareError('invalid', `invalid ulimit type: ${name}`);
+    if (!ULIMIT_NAMES.includes(name)) throw new TareError('invalid', `invalid ulimit type: ${name}`);
     const own = machine.hardLimits[name] ?? -1;
     const bounded = (value: number): number => {
       const wanted = value < 0 ? UNLIMITED : value;

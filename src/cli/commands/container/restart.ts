@@ -1,7 +1,6 @@
 import { defineCommand } from '../../command.ts';
-import { flag, optional } from '../../flags/flag.ts';
-import { int, text } from '../../flags/kinds.ts';
 import { containerPath, printEach } from '../each.ts';
+import { STOP_FLAGS } from './stop-flags.ts';
 
 export const command = defineCommand({
   name: 'restart',
@@ -9,15 +8,7 @@ export const command = defineCommand({
   usage: '[OPTIONS] CONTAINER [CONTAINER...]',
   args: { min: 1 },
   completes: 'container',
-  flags: {
-    signal: flag(text, { short: 's', help: 'Signal to send first' }),
-    time: flag(optional(int), {
-      help: 'Seconds to wait',
-      aliasOf: 'timeout',
-      deprecated: 'use --timeout instead',
-    }),
-    timeout: flag(optional(int), { short: 't', help: 'Seconds to wait before the container is killed' }),
-  },
+  flags: STOP_FLAGS,
   run: (context, flags, args) =>
     printEach(context, args, (name) =>
       context.client.send('POST', containerPath(name, '/restart'), {
