@@ -4,12 +4,13 @@ import { must, until } from '../test/support/command.ts';
 import { dockerCli } from '../test/support/daemon.ts';
 import { type Engine, Place } from './engine.ts';
 import { answers, removeAll } from './tare.ts';
-import type { Tree } from './tree.ts';
+import type { OpenTree, Tree } from './tree.ts';
 
 /** Docker's daemon with its containerd, from Debian: this system's, or that of a tree with a newer Debian. */
 export class DockerEngine implements Engine {
   readonly name: string;
   readonly #tree: Tree | undefined;
+  #open: OpenTree | undefined;
   readonly #place: Place;
   readonly #socket: string;
   #daemon: Bun.Subprocess | undefined;
@@ -27,12 +28,13 @@ export class DockerEngine implements Engine {
 
   async start(): Promise<void> {
     await this.#place.open();
+    this.#open = await this.#tree?.open(this.#place.root);
     const path = (name: string) => this.#place.path(name);
     for (const name of ['client', 'data', 'exec', 'tmp']) mkdirSync(path(name), { recursive: true });
     writeFileSync(path('daemon.json'), '{}');
     const argv = [
       ...this.#place.inside,
-      ...(this.#tree?.enter(this.#place.root) ?? []),
+      ...(this.#open?.prefix ?? []),
       ...['dockerd', '-H', `unix://${this.#socket}`, '--config-file', path('daemon.json')],
       ...['--data-root', path('data'), '--exec-root', path('exec'), '--pidfile', path('pid')],
       ...['--storage-driver', 'overlay2', '--exec-opt', 'native.cgroupdriver=cgroupfs'],
@@ -46,10 +48,18 @@ export class DockerEngine implements Engine {
   }
 
   async stop(): Promise<void> {
-    await removeAll(this);
+    try {
+      await removeAll(this);
+    } finally {
+      await this.#takeAway();
+    }
+  }
+
+  async #takeAway(): Promise<void> {
     this.#daemon?.kill('SIGTERM');
     await this.#daemon?.exited;
     await this.#place.close();
+    await this.#open?.close();
   }
 
   async version(): Promise<string> {

@@ -36,7 +36,14 @@ export class TareEngine implements Engine {
   }
 
   async stop(): Promise<void> {
-    await removeAll(this);
+    try {
+      await removeAll(this);
+    } finally {
+      await this.#takeAway();
+    }
+  }
+
+  async #takeAway(): Promise<void> {
     this.#daemon?.kill('SIGTERM');
     await this.#daemon?.exited;
     await this.#place.close();
