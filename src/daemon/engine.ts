@@ -177,6 +177,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       paths,
       filler: new VolumeFiller(snapshotter, paths),
       initLayer,
+      cgroups: machine.cgroups,
       events,
       log,
     }),

@@ -3,6 +3,10 @@ import { UndoStack } from '../../base/dispose.ts';
 import { TareError } from '../../base/errors.ts';
 import { newId, shortId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
+import { checkCapabilities } from '../../runtime/spec/capabilities.ts';
+import type { CgroupAbilities } from '../../runtime/spec/input.ts';
+import { adaptResources } from '../../runtime/spec/resources.ts';
+import { parseSecurityOptions } from '../../runtime/spec/security-options.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
 import type { Image, ImageService } from '../images/images.ts';
@@ -32,6 +36,8 @@ export interface CreatorParts {
   readonly filler: VolumeFiller;
   /** Diff id of the layer on top of every image (init-layer.ts). */
   readonly initLayer: string;
+  /** Which limits this machine can set; the others are dropped with a warning. */
+  readonly cgroups: CgroupAbilities;
   readonly events: EventBus;
   readonly log: Logger;
 }
@@ -51,8 +57,12 @@ export class ContainerCreator {
     const name = request.name ? checkName(request.name) : randomName((candidate) => set.hasName(candidate));
     const image = images.get(request.config.image);
     const config = this.#mergedConfig(id, request, image);
-    const hostConfig = withDefaults(request.hostConfig);
-    checkRequest(config, hostConfig);
+    const asked = withDefaults(request.hostConfig);
+    checkRequest(config, asked);
+    checkCapabilities(asked.capAdd, asked.capDrop);
+    parseSecurityOptions(asked.securityOpt);
+    const { resources, warnings } = adaptResources(asked.resources, this.#parts.cgroups);
+    const hostConfig = { ...asked, resources };
     const endpoints = this.#endpoints(request, hostConfig);
     const undo = new UndoStack();
     set.reserveName(name, id);
@@ -87,7 +97,7 @@ export class ContainerCreator {
       set.add(container);
       undo.commit();
       events.emit(containerEvent(container, 'create'));
-      return { id, warnings: [] };
+      return { id, warnings };
     } catch (error) {
       await undo.unwind((failure) => log.warn('undo of a failed create', { id, error: failure }));
       throw error;
