@@ -2,6 +2,7 @@
  * Runs the project's checks: `./check` all of them, `./check PART...` some.
  * The last line is `N passed, N failed[, N skipped]` with the true totals; the exit code tells if any failed.
  */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Glob } from 'bun';
@@ -9,6 +10,11 @@ import { machineState, settledLeftovers } from '../test/support/machine.ts';
 import { runTests, type TestRun, type Totals } from './run-tests.ts';
 
 const ROOT = resolve(import.meta.dir, '..');
+
+/** References that lie beside the repository, where somebody has put them; some tests compare with them. */
+const REFERENCE = resolve(ROOT, '../shared/reference');
+const DESCRIPTION = resolve(REFERENCE, 'engine-api-v1.51.yaml');
+if (existsSync(DESCRIPTION)) process.env.TARE_ENGINE_API_DESCRIPTION ??= DESCRIPTION;
 
 interface Part {
   readonly name: string;
@@ -41,6 +47,7 @@ const PARTS: readonly Part[] = [
     files: ['test/golden/**/*.test.ts'],
     except: /\.root\.test\.ts$/,
   },
+  { name: 'compat', what: 'answers against the API description', files: ['test/api-compat/**/*.test.ts'] },
   {
     name: 'root',
     what: 'tests that need root',
@@ -60,6 +67,13 @@ const PARTS: readonly Part[] = [
     machine: true,
     timeout: 300_000,
   },
+];
+
+/** The reasons why a test may be skipped, by its name. One that is skipped for no reason given here has failed. */
+const SKIP_REASONS: ReadonlyArray<readonly [RegExp, string]> = [
+  [/by the OCI schema/, `no OCI schemas at ${REFERENCE}/oci-schema`],
+  [/against the API description/, `no API description at ${DESCRIPTION} (or TARE_ENGINE_API_DESCRIPTION)`],
+  [/system call numbers of amd64/, 'this is another processor'],
 ];
 
 const { values: flags, positionals } = parseArgs({
@@ -170,7 +184,17 @@ function words(sum: Totals): string {
 }
 
 console.log();
-for (const name of skips) console.log(`skipped: ${name}`);
+const reasons = new Map<string, number>();
+for (const name of skips) {
+  const reason = SKIP_REASONS.find(([pattern]) => pattern.test(name))?.[1];
+  if (reason !== undefined) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  else {
+    failures.push(`${name}: skipped without a reason`);
+    total.skipped -= 1;
+    total.failed += 1;
+  }
+}
+for (const [reason, count] of reasons) console.log(`skipped: ${count} tests, because: ${reason}`);
 for (const name of failures) console.log(`failed: ${name}`);
 console.log(`\n${summary.join('\n')}\n${seconds(begin)}  in all\n`);
 console.log(words(total));

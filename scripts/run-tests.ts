@@ -43,7 +43,7 @@ export async function runTests(
         ...(options.pattern === undefined ? [] : ['--test-name-pattern', options.pattern]),
         ...files.map((file) => `./${file}`),
       ],
-      { cwd: root, stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' },
+      { cwd: root, env: { ...process.env }, stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' },
     );
     const code = await child.exited;
     const run = readReport(report);
