@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { isKind } from '../base/errors.ts';
 import { LocalContentStore } from './local-store.ts';
 
@@ -13,6 +13,7 @@ describe('LocalContentStore', () => {
   let store: LocalContentStore;
   beforeEach(() => {
     root = mkdtempSync('/tmp/tare-content-');
+    chmodSync(root, 0o755);
     store = new LocalContentStore(root);
   });
   afterEach(() => {
@@ -24,6 +25,10 @@ describe('LocalContentStore', () => {
       () => undefined,
       (error: unknown) => error,
     );
+
+  test('no other user comes in', () => {
+    expect(statSync(root).mode & 0o777).toBe(0o700);
+  });
 
   test('put, read, stream, list and remove', async () => {
     const descriptor = await store.put('text/plain', bytes('hello'));

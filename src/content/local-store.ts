@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { TareError } from '../base/errors.ts';
 import { streamOf } from '../base/streams.ts';
@@ -25,6 +25,9 @@ export class LocalContentStore implements ContentStore {
   /** `root` is made if missing. */
   constructor(root: string) {
     this.#root = root;
+    // Images may hold secrets: none of it is for other users of the machine.
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    chmodSync(root, 0o700);
     for (const algorithm of ALGORITHMS) mkdirSync(`${root}/blobs/${algorithm}`, { recursive: true });
     mkdirSync(`${root}/ingest`, { recursive: true, mode: 0o700 });
   }

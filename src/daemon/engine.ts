@@ -247,8 +247,8 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     async recover(): Promise<() => Promise<void>> {
       await volumes.sweep();
       await images.sweep();
-      const exits = await recovery.adopt();
-      return () => recovery.finish(exits);
+      const unfinished = await recovery.adopt();
+      return () => recovery.finish(unfinished);
     },
     /** Takes over what can change while it runs: labels, registries, debug. */
     reload(next: DaemonConfig): void {

@@ -16,7 +16,7 @@ import { bootId, type MonitorRecord, readRecord, writeRecord } from './conmon/mo
 import { Orphans } from './conmon/orphans.ts';
 import { isRunning, type Tracked } from './conmon/tracked.ts';
 import { type BundleNotes, Bundles } from './crun/bundles.ts';
-import { openGate, readCrunStatus } from './crun/crun-state.ts';
+import { openGate } from './crun/crun-state.ts';
 import { createFailure } from './crun/failure.ts';
 import { Remains } from './crun/remains.ts';
 import { SeccompCache } from './crun/seccomp-cache.ts';
@@ -248,9 +248,12 @@ class CrunRuntime implements Runtime {
   async delete(id: string): Promise<void> {
     const tracked = this.#containers.get(id) ?? this.#recorded(id);
     this.#containers.delete(id);
-    if (tracked) tracked.forgotten = true;
-    const process = tracked?.record.process ?? readCrunStatus(this.#paths.crunState(id));
-    if (process) await this.#remains.kill(id, process, tracked?.record.monitor);
+    if (tracked) {
+      tracked.forgotten = true;
+      await this.#remains.kill(id, tracked.record.process, tracked.record.monitor);
+    } else {
+      await this.#remains.killUnrecorded(id);
+    }
     await this.#execs.forget(id);
     await this.#remains.clear(id, tracked?.record.bundle);
   }

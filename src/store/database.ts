@@ -1,4 +1,5 @@
 import { Database as Sqlite } from 'bun:sqlite';
+import { chmodSync, closeSync, openSync } from 'node:fs';
 import { TareError } from '../base/errors.ts';
 import { MIGRATIONS } from './migrations/migrations.ts';
 
@@ -11,6 +12,11 @@ export class Database {
 
   /** `path` may be `:memory:` in tests. Throws `corrupt` when the file was written by a newer Tare. */
   constructor(path: string) {
+    // Environments hold passwords. SQLite gives its other files the mode of this one.
+    if (path !== ':memory:') {
+      closeSync(openSync(path, 'a', 0o600));
+      for (const suffix of ['', '-wal', '-shm']) chmodIfThere(path + suffix);
+    }
     this.sqlite = new Sqlite(path, { create: true, strict: true });
     this.sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
     const row = this.sqlite.query<{ user_version: number }, []>('PRAGMA user_version').get();
@@ -49,5 +55,14 @@ export class Database {
 
   close(): void {
     this.sqlite.close();
+  }
+}
+
+/** For files that an earlier version made readable for everybody. */
+function chmodIfThere(path: string): void {
+  try {
+    chmodSync(path, 0o600);
+  } catch {
+    // Not there.
   }
 }

@@ -70,7 +70,10 @@ export class ContainerCreator {
     try {
       const layers = [...image.config.rootfs.diff_ids, this.#parts.initLayer];
       const { mounts, created } = await resolveMounts(config, hostConfig, {
-        volumes,
+        volumes: {
+          find: (volume) => volumes.find(volume),
+          create: (wanted) => volumes.create(wanted, id),
+        },
         container: (ref) => set.get(ref),
       });
       for (const volume of created) undo.push(() => volumes.remove(volume, true));

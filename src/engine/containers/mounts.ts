@@ -51,6 +51,11 @@ export async function resolveMounts(
   return { mounts: resolver.sorted(), created: resolver.created };
 }
 
+/** True when mounts propagate between host and container: unmounting the root here would unmount it there. */
+export function sharesMounts(container: Pick<Container, 'mounts'>): boolean {
+  return container.mounts.some(({ propagation }) => /shared|slave/.test(propagation));
+}
+
 function invalidTmpfs(why: string): TareError {
   return new TareError('invalid', `invalid tmpfs mount: ${why}`);
 }

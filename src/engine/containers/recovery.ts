@@ -18,11 +18,19 @@ import type { Supervisor } from './supervisor.ts';
 export interface RecoveryParts {
   readonly set: ContainerSet;
   readonly runtime: Pick<Runtime, 'adopt' | 'start' | 'delete'>;
-  readonly supervisor: Pick<Supervisor, 'handleExit' | 'start'>;
+  readonly supervisor: Pick<Supervisor, 'deferEnds' | 'handleExit' | 'start'>;
   readonly snapshotter: Pick<Snapshotter, 'listSnapshots' | 'remove'>;
   readonly networks: Pick<NetworkService, 'restore'>;
   readonly paths: ContainerPaths;
   readonly log: Logger;
+}
+
+/** What recovery does while the API answers already. */
+export interface Unfinished {
+  /** Ends that the runtime knows nothing of. */
+  readonly lost: readonly ProcessExit[];
+  /** Ids of the containers that did not run when the last daemon went. */
+  readonly resting: readonly string[];
 }
 
 /**
@@ -36,20 +44,32 @@ export class ContainerRecovery {
     this.#parts = parts;
   }
 
-  /** Before the API answers. Returns the ends that happened meanwhile, to be handled by `finish`. */
-  async adopt(): Promise<ProcessExit[]> {
+  /** Before the API answers. Returns what is left for `finish`. */
+  async adopt(): Promise<Unfinished> {
+    const restored = this.#parts.supervisor.deferEnds();
+    try {
+      return await this.#adopt();
+    } finally {
+      restored();
+    }
+  }
+
+  async #adopt(): Promise<Unfinished> {
     const { set, runtime, networks, log } = this.#parts;
     this.#dropLost();
-    const exits: ProcessExit[] = [];
+    const resting = set.list().filter(({ state }) => !isAlive(state));
+    const lost: ProcessExit[] = [];
+    const ended: string[] = [];
     const living: Container[] = [];
     for (const container of set.list()) {
       if (!isAlive(container.state)) continue;
       const { id, state } = container;
       const adopted = await runtime.adopt({ id, pid: state.pid, monitorPid: state.monitorPid });
       if (adopted.state === 'ended') {
-        exits.push(adopted.exit);
+        // The runtime reports it to the supervisor as any other end.
+        ended.push(id);
       } else if (adopted.state === 'gone') {
-        exits.push(unknownExit(id));
+        lost.push(lostExit(container));
       } else {
         living.push(container);
         const status = adopted.state === 'paused' ? 'paused' : 'running';
@@ -73,9 +93,9 @@ export class ContainerRecovery {
         ports: container.ports,
       })),
     );
-    await this.#sweep(new Set([...living.map(({ id }) => id), ...exits.map(({ id }) => id)]));
-    log.info('containers', { running: living.length, ended: exits.length });
-    return exits;
+    await this.#sweep(new Set([...living.map(({ id }) => id), ...ended, ...lost.map(({ id }) => id)]));
+    log.info('containers', { running: living.length, ended: ended.length + lost.length });
+    return { lost, resting: resting.map(({ id }) => id) };
   }
 
   /** Rows whose removal a crash of the machine took back, but not that of their snapshot. */
@@ -90,15 +110,16 @@ export class ContainerRecovery {
     }
   }
 
-  /** Handles the ends and starts what its restart policy wants running. */
-  async finish(exits: readonly ProcessExit[]): Promise<void> {
+  /** Handles the ends that nobody else does and starts what its restart policy wants running. */
+  async finish({ lost, resting }: Unfinished): Promise<void> {
     const { set, supervisor, log } = this.#parts;
-    const candidates = set.list().filter(({ state }) => !isAlive(state));
-    for (const exit of exits) await supervisor.handleExit(exit);
-    for (const container of candidates) {
+    for (const exit of lost) await supervisor.handleExit(exit);
+    for (const id of resting) {
+      const container = set.byId(id);
+      if (!container || isAlive(container.state)) continue;
       if (!startsWithDaemon(container.hostConfig.restartPolicy, container.state)) continue;
-      await supervisor.start(container.id).catch((error) => {
-        log.error('starting a container with the daemon', { id: container.id, error: messageOf(error) });
+      await supervisor.start(id).catch((error) => {
+        log.error('starting a container with the daemon', { id, error: messageOf(error) });
       });
     }
   }
@@ -138,14 +159,15 @@ async function namesIn(directory: string): Promise<string[]> {
   }
 }
 
-/** Nobody saw it end: a reboot, or monitor and daemon died together. */
-function unknownExit(id: string): ProcessExit {
+/** The runtime forgot it: the last daemon noted its end and died while clearing up, or nobody saw it (a reboot). */
+function lostExit({ id, state }: Container): ProcessExit {
+  const noted = state.finishedAt >= state.startedAt;
   return {
     id,
     execId: undefined,
-    exitCode: 255,
-    exitCodeKnown: false,
-    finishedAt: Date.now(),
-    oomKilled: false,
+    exitCode: noted ? state.exitCode : 255,
+    exitCodeKnown: noted && state.exitCodeKnown,
+    finishedAt: noted ? state.finishedAt : Date.now(),
+    oomKilled: noted && state.oomKilled,
   };
 }

@@ -18,7 +18,7 @@ export interface RemoverParts {
   readonly set: ContainerSet;
   readonly supervisor: Pick<Supervisor, 'exclusive' | 'kill' | 'cancelRestart'>;
   readonly snapshotter: Pick<Snapshotter, 'remove'>;
-  readonly volumes: Pick<VolumeService, 'remove'>;
+  readonly volumes: Pick<VolumeService, 'remove' | 'unclaim'>;
   readonly paths: ContainerPaths;
   readonly waiters: Waiters;
   readonly execs: Pick<ExecSet, 'forget'>;
@@ -65,21 +65,26 @@ export class ContainerRemover {
   async #removeStopped(container: Container, withVolumes: boolean): Promise<void> {
     const { set, execs, events, waiters, log } = this.#parts;
     const { id } = container;
-    try {
+    const own = container.mounts.filter(({ anonymous }) => anonymous).map(({ name }) => name);
+    const forget = (): void => {
+      if (!withVolumes) for (const name of own) this.#parts.volumes.unclaim(name);
       set.remove(id);
+    };
+    try {
+      forget();
     } catch (error) {
       // On a full disk even a deletion needs room: make some first.
       if (!isKind(error, 'exhausted')) throw error;
       await this.#removeFiles(id);
-      set.remove(id);
+      forget();
     }
     execs.forget(id);
     await this.#removeFiles(id);
     if (withVolumes) {
-      for (const point of container.mounts) {
-        if (!point.anonymous) continue;
-        await this.#parts.volumes.remove(point.name, true).catch((error) => {
-          log.warn('removing an anonymous volume', { volume: point.name, error: messageOf(error) });
+      for (const name of own) {
+        await this.#parts.volumes.remove(name, true).catch((error) => {
+          log.warn('removing an anonymous volume', { volume: name, error: messageOf(error) });
+          this.#parts.volumes.unclaim(name);
         });
       }
     }

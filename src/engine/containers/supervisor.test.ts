@@ -33,6 +33,7 @@ class World {
   startError: Error | undefined;
   onStart: () => void = () => {};
   onSignal: (signal: number) => void = () => {};
+  onDelete: () => void = () => {};
   readonly supervisor = new Supervisor({
     set: this.set,
     runtime: {
@@ -51,7 +52,10 @@ class World {
       },
       pause: async () => void this.calls.push('pause'),
       resume: async () => void this.calls.push('resume'),
-      delete: async () => void this.calls.push('delete'),
+      delete: async () => {
+        this.calls.push('delete');
+        this.onDelete();
+      },
       pids: async () => [],
     } as unknown as Runtime,
     snapshotter: { mounts: () => [] } as unknown as Snapshotter,
@@ -174,6 +178,41 @@ describe('Supervisor', () => {
     expect(world.state.status).toBe('exited');
     await Bun.sleep(300);
     expect(world.state.status).toBe('exited');
+  });
+
+  test('a stop that comes while the end is being handled is not followed by a restart', async () => {
+    world.add({ restartPolicy: { name: 'always', maximumRetryCount: 0 } });
+    await world.supervisor.start(ID);
+    let stopped: Promise<void> | undefined;
+    world.onDelete = () => {
+      stopped ??= world.supervisor.stop(ID, {});
+    };
+    await world.exit(1);
+    await stopped;
+    expect(world.state).toMatchObject({ status: 'exited', exitCode: 1, manuallyStopped: true });
+  });
+
+  test('the exit code is in the row before the runtime forgets it', async () => {
+    world.add();
+    await world.supervisor.start(ID);
+    let noted: unknown;
+    world.onDelete = () => {
+      noted = { ...world.state };
+    };
+    await world.exit(7);
+    expect(noted).toMatchObject({ status: 'running', exitCode: 7, exitCodeKnown: true });
+  });
+
+  test('ends that come during recovery are handled after it', async () => {
+    world.add();
+    await world.supervisor.start(ID);
+    const restored = world.supervisor.deferEnds();
+    const handled = world.exit(3);
+    await Bun.sleep(5);
+    expect(world.state.status).toBe('running');
+    restored();
+    await handled;
+    expect(world.state).toMatchObject({ status: 'exited', exitCode: 3 });
   });
 
   test('pause and unpause keep to their states', async () => {

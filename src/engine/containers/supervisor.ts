@@ -16,6 +16,7 @@ import { type Connection, connectContainer, disconnectContainer } from './contai
 import type { ContainerSet } from './container-set.ts';
 import { isAlive, transition } from './lifecycle.ts';
 import type { Container } from './model.ts';
+import { sharesMounts } from './mounts.ts';
 import type { ContainerPaths } from './paths.ts';
 import { PendingSessions } from './pending-sessions.ts';
 import { nextDelay, shouldRestart } from './restart-policy.ts';
@@ -54,6 +55,8 @@ export class Supervisor {
   readonly #pending = new PendingSessions();
   readonly #restarts = new Map<string, { timer: Timer | undefined; delay: number }>();
   #closing = false;
+  /** Ends wait for it. */
+  #restored: Promise<void> = Promise.resolve();
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
@@ -185,33 +188,50 @@ export class Supervisor {
 
   // --- the end -------------------------------------------------------------------------------------------
 
+  /**
+   * Until the returned function is called, ends are noted and not handled: what is being restored from the rows
+   * must not be given back before it is there.
+   */
+  deferEnds(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#restored = promise;
+    return resolve;
+  }
+
   /** The runtime's word that a container has ended. */
   async handleExit(exit: ProcessExit): Promise<void> {
+    await this.#restored;
     await this.#starting.get(exit.id);
     const { set, events, waiters, log } = this.#parts;
-    const container = set.byId(exit.id);
-    if (!container || !isAlive(container.state)) return;
-    const restarts =
-      !this.#closing && shouldRestart(container.hostConfig.restartPolicy, container.state, exit.exitCode);
+    const ended = set.byId(exit.id);
+    if (!ended || !isAlive(ended.state)) return;
+    const { exitCode, exitCodeKnown, oomKilled } = exit;
+    // A file's time is some milliseconds behind the clock's.
+    const finishedAt = Math.max(exit.finishedAt, ended.state.startedAt);
+    // Releasing takes the runtime's own record away: a daemon that dies meanwhile finds the code here.
+    const container = set.updateState(exit.id, { exitCode, exitCodeKnown, oomKilled, finishedAt });
     const endpoints = await this.#release(container).catch((error) => {
       log.error('cleaning up after a container', { id: exit.id, error: messageOf(error) });
       return container.endpoints;
     });
-    const state = transition(container.state, {
+    // Looked at only now: a stop may have come meanwhile.
+    const { hostConfig, state: before } = set.get(exit.id);
+    const restarts = !this.#closing && shouldRestart(hostConfig.restartPolicy, before, exitCode);
+    const state = transition(before, {
       type: 'exited',
-      exitCode: exit.exitCode,
-      exitCodeKnown: exit.exitCodeKnown,
-      oomKilled: exit.oomKilled,
-      at: exit.finishedAt,
+      exitCode,
+      exitCodeKnown,
+      oomKilled,
+      at: finishedAt,
       restarts,
     });
     const after = set.update(exit.id, { state, endpoints: [...endpoints], ports: [] });
     if (exit.oomKilled) events.emit(containerEvent(after, 'oom'));
-    const seconds = Math.max(0, Math.round((exit.finishedAt - container.state.startedAt) / 1000));
+    const seconds = Math.round((finishedAt - container.state.startedAt) / 1000);
     events.emit(
       containerEvent(after, 'die', { exitCode: String(exit.exitCode), execDuration: String(seconds) }),
     );
-    if (restarts) this.#scheduleRestart(after, exit.finishedAt - container.state.startedAt);
+    if (restarts) this.#scheduleRestart(after, finishedAt - container.state.startedAt);
     else this.#restarts.delete(exit.id);
     waiters.notify(exit.id, 'exit', { exitCode: exit.exitCode });
     if (!restarts && container.hostConfig.autoRemove) await this.#parts.autoRemove(exit.id);
@@ -372,11 +392,6 @@ export class Supervisor {
     this.#closing = true;
     for (const id of this.#restarts.keys()) this.#cancelTimer(id);
   }
-}
-
-/** True when mounts propagate between host and container: unmounting the root here would unmount it there. */
-function sharesMounts(container: Container): boolean {
-  return container.mounts.some(({ propagation }) => /shared|slave/.test(propagation));
 }
 
 const KILL_PATIENCE = 30_000;

@@ -140,6 +140,31 @@ describe('local volumes', () => {
     expect(existsSync(volumes.get('lost').mountpoint)).toBe(true);
   });
 
+  test('an anonymous volume goes with its container when a crash left that half made or half removed', async () => {
+    const before = open();
+    const [half, living, kept] = await Promise.all([1, 2, 3].map((n) => before.create(request(''), `c${n}`)));
+    const named = await before.create(request('named'), 'c1');
+    before.unclaim(kept!.name);
+    users[living!.name] = ['c2'];
+    await open().sweep();
+    const left = new Set(
+      open()
+        .list()
+        .map(({ name }) => name),
+    );
+    expect(left).toEqual(new Set([living!.name, kept!.name, named.name]));
+    expect(existsSync(half!.mountpoint)).toBe(false);
+    users = {};
+    await open().sweep();
+    expect(
+      new Set(
+        open()
+          .list()
+          .map(({ name }) => name),
+      ),
+    ).toEqual(new Set([kept!.name, named.name]));
+  });
+
   test('a row that cannot be written leaves no directory', async () => {
     const volumes = open();
     database.sqlite.exec('DROP TABLE volumes');

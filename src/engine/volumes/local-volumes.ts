@@ -27,7 +27,9 @@ export interface LocalVolumesOptions {
   readonly now?: () => number;
 }
 
-type Stored = Pick<Volume, 'createdAt' | 'labels' | 'options' | 'anonymous'>;
+type Stored = Pick<Volume, 'createdAt' | 'labels' | 'options' | 'anonymous'> & {
+  readonly claim?: string;
+};
 
 /**
  * The local driver: `<root>/<name>/_data` and a row for each volume.
@@ -40,6 +42,8 @@ export class LocalVolumes implements VolumeService {
   readonly #options: LocalVolumesOptions;
   readonly #volumes = new Map<string, Volume>();
   readonly #mutex = new KeyedMutex();
+  /** Anonymous volumes that go when their container is gone, with its id. */
+  readonly #claims = new Map<string, string>();
 
   constructor(options: LocalVolumesOptions) {
     this.#options = options;
@@ -47,11 +51,20 @@ export class LocalVolumes implements VolumeService {
     for (const row of options.table.all()) {
       const stored = JSON.parse(row.document) as Stored;
       this.#volumes.set(row.name, this.#volume(row.name, stored));
+      if (stored.claim !== undefined) this.#claims.set(row.name, stored.claim);
     }
   }
 
-  #volume(name: string, stored: Stored): Volume {
-    return { ...stored, name, driver: 'local', mountpoint: this.#path(name, '_data') };
+  #volume(name: string, { createdAt, labels, options, anonymous }: Stored): Volume {
+    return {
+      createdAt,
+      labels,
+      options,
+      anonymous,
+      name,
+      driver: 'local',
+      mountpoint: this.#path(name, '_data'),
+    };
   }
 
   #path(...parts: string[]): string {
@@ -79,6 +92,12 @@ export class LocalVolumes implements VolumeService {
       else log.warn('a directory among the volumes belongs to none: it is left alone', { directory: name });
     }
     await rm(this.#path(TRASH), { recursive: true, force: true });
+    for (const [name, container] of this.#claims) {
+      // The last daemon died while it made the container, or removed it with its volumes.
+      const users = this.#options.usersOf(name);
+      if (users.length === 0) await this.#discard(name);
+      else if (!users.includes(container)) this.unclaim(name);
+    }
   }
 
   /** True for a directory with nothing but an empty `_data`: data of a user is never swept. */
@@ -110,7 +129,7 @@ export class LocalVolumes implements VolumeService {
     return [...this.#volumes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  async create(request: CreateVolume): Promise<Volume> {
+  async create(request: CreateVolume, claim?: string): Promise<Volume> {
     const anonymous = request.name === '';
     const name = anonymous ? newId() : request.name;
     checkVolumeName(name);
@@ -129,17 +148,19 @@ export class LocalVolumes implements VolumeService {
     }
     return await this.#mutex.run(
       name,
-      async () => this.#volumes.get(name) ?? this.#make(name, anonymous, request),
+      async () =>
+        this.#volumes.get(name) ?? this.#make(name, anonymous, anonymous ? { ...request, claim } : request),
     );
   }
 
-  #make(name: string, anonymous: boolean, request: CreateVolume): Volume {
+  #make(name: string, anonymous: boolean, request: CreateVolume & { claim?: string | undefined }): Volume {
     const { table, events, now = Date.now } = this.#options;
     const stored: Stored = {
       createdAt: now(),
       labels: anonymous ? { ...request.labels, [ANONYMOUS_LABEL]: '' } : { ...request.labels },
       options: {},
       anonymous: anonymous || ANONYMOUS_LABEL in request.labels,
+      ...(request.claim !== undefined && { claim: request.claim }),
     };
     try {
       // The outer directory keeps others out; inside, the image's or the user's own mode holds.
@@ -152,8 +173,22 @@ export class LocalVolumes implements VolumeService {
     }
     const volume = this.#volume(name, stored);
     this.#volumes.set(name, volume);
+    if (stored.claim !== undefined) this.#claims.set(name, stored.claim);
     events.emit({ type: 'volume', action: 'create', id: name, attributes: { driver: 'local' } });
     return volume;
+  }
+
+  unclaim(name: string): void {
+    const volume = this.#volumes.get(name);
+    if (!volume || !this.#claims.has(name)) return;
+    const { createdAt, labels, options, anonymous } = volume;
+    const stored: Stored = { createdAt, labels, options, anonymous };
+    try {
+      this.#options.table.update({ name, document: JSON.stringify(stored) });
+    } catch (error) {
+      throw storageError(error, `keep ${name}`);
+    }
+    this.#claims.delete(name);
   }
 
   async remove(name: string, force: boolean): Promise<void> {
@@ -182,6 +217,7 @@ export class LocalVolumes implements VolumeService {
     }
     table.delete(name);
     this.#volumes.delete(name);
+    this.#claims.delete(name);
     events.emit({ type: 'volume', action: 'destroy', id: name, attributes: { driver: 'local' } });
     await rm(trash, { recursive: true, force: true }).catch((error: unknown) => {
       log.warn('the data of a removed volume could not be deleted; the next start tries again', {

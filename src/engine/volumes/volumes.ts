@@ -3,8 +3,13 @@ export interface VolumeService {
   get(name: string): Volume;
   find(name: string): Volume | undefined;
   list(): Volume[];
-  /** Creates it, or returns the one of that name. An empty name: a random one, marked anonymous. */
-  create(request: CreateVolume): Promise<Volume>;
+  /**
+   * Creates it, or returns the one of that name. An empty name: a random one, marked anonymous. `claim`: id of the
+   * container that an anonymous one is made for; where a crash leaves no such container, the volume goes as well.
+   */
+  create(request: CreateVolume, claim?: string): Promise<Volume>;
+  /** An anonymous volume that was made for a container outlives it from now on. */
+  unclaim(name: string): void;
   /** Throws `conflict` with `remove NAME: volume is in use - [IDS]`. */
   remove(name: string, force: boolean): Promise<void>;
   prune(matches: (volume: Volume) => boolean): Promise<{ deleted: string[]; reclaimed: number }>;

@@ -19,6 +19,10 @@ import type { Tracked } from './tracked.ts';
 /** How long `forget` waits for the monitors of processes that died with their container. */
 const EXEC_END_MS = 1000;
 
+const RECORD = 'record.json';
+/** Stands for a process that is not known yet. */
+const NOBODY = { pid: 0, startTime: 0 };
+
 /** Further processes in running containers; each has a monitor of its own, as its container has. */
 export class Execs {
   readonly #settings: MonitorSettings;
@@ -35,6 +39,11 @@ export class Execs {
     this.#boot = boot;
     this.#exits = exits;
     this.#hubs = hubs;
+    // Without a record: an earlier daemon died before it started anything there.
+    for (const execId of readdirSync(paths.execs)) {
+      const directory = paths.exec(execId);
+      if (!readRecord(join(directory, RECORD), boot)) removeDirectory(directory);
+    }
   }
 
   /** Throws `not-found` when the exec has ended. */
@@ -69,22 +78,24 @@ export class Execs {
     if (request.attach) options.push('--exec-attach');
     // A pty's stdin stays open when clients go; a pipe's ends with the client it belongs to.
     if (terminal || !request.attach) options.push('--leave-stdin-open');
+    const draft: MonitorRecord = {
+      id,
+      execId,
+      bundle: directory,
+      process: NOBODY,
+      monitor: NOBODY,
+      terminal,
+      openStdin: request.openStdin,
+      stdinOnce: true,
+      boot: this.#boot,
+    };
+    // Written before anything runs: a daemon that dies here leaves a directory whose owner is known.
+    writeRecord(join(directory, RECORD), draft);
     const monitor = launchMonitor(this.#settings, directory, options, request.attach);
     this.#pipes.add(monitor.sync);
     try {
-      const nobody = { pid: 0, startTime: 0 };
       const starting: Tracked = {
-        record: {
-          id,
-          execId,
-          bundle: directory,
-          process: nobody,
-          monitor: identify(monitor.pid) ?? nobody,
-          terminal,
-          openStdin: request.openStdin,
-          stdinOnce: true,
-          boot: this.#boot,
-        },
+        record: { ...draft, monitor: identify(monitor.pid) ?? NOBODY },
         directory,
         exitFile: join(exitDirectory, id),
         exit: undefined,
@@ -106,7 +117,7 @@ export class Execs {
       const record: MonitorRecord = { ...starting.record, process };
       const tracked = Object.assign(starting, { record });
       this.#tracked.set(execId, tracked);
-      writeRecord(join(directory, 'record.json'), record);
+      writeRecord(join(directory, RECORD), record);
       void this.#follow(tracked, monitor.sync);
       return { pid: process.pid, attachment };
     } catch (error) {
@@ -147,8 +158,9 @@ export class Execs {
     for (const execId of readdirSync(this.#paths.execs)) {
       if (this.#tracked.has(execId)) continue;
       const directory = this.#paths.exec(execId);
-      const record = readRecord(join(directory, 'record.json'), this.#boot);
-      if (record?.id !== id) continue;
+      const record = readRecord(join(directory, RECORD), this.#boot);
+      // Half started: nobody waits for it, and its directory goes with the container.
+      if (record?.id !== id || record.process.pid === 0) continue;
       const exitFile = join(directory, 'exit', id);
       const tracked: Tracked = { record, directory, exitFile, exit: undefined, forgotten: false };
       this.#tracked.set(execId, tracked);
@@ -162,7 +174,7 @@ export class Execs {
     for (const execId of readdirSync(this.#paths.execs)) {
       const tracked = this.#tracked.get(execId);
       const directory = this.#paths.exec(execId);
-      const owner = tracked?.record.id ?? readRecord(join(directory, 'record.json'), this.#boot)?.id;
+      const owner = tracked?.record.id ?? readRecord(join(directory, RECORD), this.#boot)?.id;
       if (owner !== id) continue;
       // Its process died with the container's; its monitor is about to say so.
       for (let waited = 0; tracked && !tracked.exit && waited < EXEC_END_MS; waited += 5) await Bun.sleep(5);

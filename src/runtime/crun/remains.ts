@@ -3,11 +3,12 @@ import { TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { isAlive, type ProcessIdentity, signalProcess } from '../../kernel/processes.ts';
 import { Cgroup, type CgroupLayout } from '../cgroups/cgroup.ts';
+import { findMonitor } from '../conmon/find-monitor.ts';
 import type { MonitorSettings } from '../conmon/launch.ts';
 import type { RuntimePaths } from '../paths.ts';
 import { removeDirectory, unlinkIfThere } from '../remove-directory.ts';
 import { settles } from '../settle.ts';
-import { readCrunStatus } from './crun-state.ts';
+import { type CrunStatus, readCrunStatus } from './crun-state.ts';
 import { runCrun } from './tool.ts';
 
 const SIGKILL = 9;
@@ -55,6 +56,20 @@ export class Remains {
     }
     // The monitor writes the exit file last; it must not appear after it was cleared away.
     if (monitor) await settles(() => !isAlive(monitor), KILL_PATIENCE_MS);
+  }
+
+  /**
+   * The same for a container of which nothing was recorded: the last daemon died while it was being made. Its
+   * monitor may still be at it, so that there is nothing to kill yet.
+   */
+  async killUnrecorded(id: string): Promise<void> {
+    const status = (): CrunStatus | undefined => readCrunStatus(this.#paths.crunState(id));
+    const monitor = findMonitor(this.#settings.crunRoot, id);
+    if (monitor && !(await settles(() => !!status() || !isAlive(monitor), KILL_PATIENCE_MS))) {
+      signalProcess(monitor, SIGKILL);
+    }
+    const process = status();
+    if (process) await this.kill(id, process, monitor);
   }
 
   /** A frozen process takes SIGKILL only when it is thawed (cgroup v1). */

@@ -9,6 +9,7 @@ export interface VolumeRow {
 /** The rows of volumes. Each call is one durable commit. */
 export class VolumeTable {
   readonly #insert;
+  readonly #update;
   readonly #delete;
   readonly #all;
 
@@ -17,12 +18,17 @@ export class VolumeTable {
     this.#insert = sqlite.prepare<void, [string, string]>(
       'INSERT INTO volumes (name, document) VALUES (?, ?)',
     );
+    this.#update = sqlite.prepare<void, [string, string]>('UPDATE volumes SET document = ? WHERE name = ?');
     this.#delete = sqlite.prepare<void, [string]>('DELETE FROM volumes WHERE name = ?');
     this.#all = sqlite.prepare<VolumeRow, []>('SELECT name, document FROM volumes ORDER BY name');
   }
 
   insert(row: VolumeRow): void {
     this.#insert.run(row.name, row.document);
+  }
+
+  update(row: VolumeRow): void {
+    this.#update.run(row.document, row.name);
   }
 
   delete(name: string): void {

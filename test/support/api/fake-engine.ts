@@ -56,6 +56,7 @@ class FakeVolumes implements VolumeService {
     this.items.set(name, volume);
     return volume;
   }
+  unclaim() {}
   async remove(name: string) {
     this.get(name);
     this.items.delete(name);

@@ -1,0 +1,25 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { Database } from './database.ts';
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync('/tmp/tare-database-');
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+const modes = () =>
+  readdirSync(root).map((name) => `${name} ${(statSync(join(root, name)).mode & 0o777).toString(8)}`);
+
+test('no file of the database can be read by others', () => {
+  const path = join(root, 'tare.db');
+  let database = new Database(path);
+  database.sqlite.exec('CREATE TABLE probe (a)');
+  expect(modes().sort()).toEqual(['tare.db 600', 'tare.db-shm 600', 'tare.db-wal 600']);
+  database.close();
+  chmodSync(path, 0o644);
+  database = new Database(path);
+  expect(modes()).toContain('tare.db 600');
+  database.close();
+});
