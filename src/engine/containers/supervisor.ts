@@ -135,11 +135,8 @@ export class Supervisor {
         ports: [],
         state: transition(before, { type: 'start-failed', ...failure, at: Date.now() }),
       });
-      if (container.hostConfig.autoRemove) {
-        queueMicrotask(() => void this.#parts.autoRemove(id));
-      } else {
-        waiters.notify(id, 'exit', { exitCode: failure.exitCode, error: failure.error });
-      }
+      // As dockerd: a start that failed is no end, so nobody's wait is over unless the container goes.
+      if (container.hostConfig.autoRemove) queueMicrotask(() => void this.#parts.autoRemove(id));
       throw error instanceof TareError ? new TareError(error.kind, failure.error, error) : error;
     }
   }
@@ -185,8 +182,6 @@ export class Supervisor {
   attach(id: string): Promise<Attachment> {
     return this.#parts.runtime.attach(id);
   }
-
-  // --- the end -------------------------------------------------------------------------------------------
 
   /**
    * Until the returned function is called, ends are noted and not handled: what is being restored from the rows
@@ -289,8 +284,6 @@ export class Supervisor {
     this.#parts.set.update(id, { state: transition(container.state, { type: 'restart-cancelled' }) });
   }
 
-  // --- stopping --------------------------------------------------------------------------------------------
-
   /** Stop signal, grace, SIGKILL; resolves after the end was handled. Throws `not-modified` when it does not run. */
   async stop(id: string, options: { timeout?: number; signal?: string }): Promise<void> {
     const { set, events } = this.#parts;
@@ -349,8 +342,6 @@ export class Supervisor {
     if (container && isAlive(container.state)) await this.#end(container, parseSignal('SIGKILL'), 0);
   }
 
-  // --- freezing --------------------------------------------------------------------------------------------
-
   /** Freezes a running container. Throws `conflict` in Docker's words. */
   async pause(id: string): Promise<void> {
     await this.#locks.run(id, async () => {
@@ -363,9 +354,9 @@ export class Supervisor {
         throw new TareError('conflict', `container ${id} is not running`);
       }
       await runtime.pause(id);
-      events.emit(
-        containerEvent(set.update(id, { state: transition(container.state, { type: 'paused' }) }), 'pause'),
-      );
+      // Looked at anew: it may have ended meanwhile.
+      const state = transition(set.get(id).state, { type: 'paused' });
+      events.emit(containerEvent(set.update(id, { state }), 'pause'));
     });
   }
 
@@ -378,12 +369,8 @@ export class Supervisor {
         throw new TareError('conflict', `container ${id} is not paused`);
       }
       await runtime.resume(id);
-      events.emit(
-        containerEvent(
-          set.update(id, { state: transition(container.state, { type: 'unpaused' }) }),
-          'unpause',
-        ),
-      );
+      const state = transition(set.get(id).state, { type: 'unpaused' });
+      events.emit(containerEvent(set.update(id, { state }), 'unpause'));
     });
   }
 
