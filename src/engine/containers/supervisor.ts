@@ -94,7 +94,7 @@ export class Supervisor {
   }
 
   async #launch(container: Container): Promise<void> {
-    const { set, runtime, paths, events, waiters, log } = this.#parts;
+    const { set, runtime, paths, events, log } = this.#parts;
     const { id } = container;
     const undo = new UndoStack();
     try {
