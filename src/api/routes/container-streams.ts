@@ -64,9 +64,6 @@ export function containerStreamRoutes({ containers, events, now }: Dependencies)
     const withLogs = flag(x, 'logs');
     let session: IoSession | undefined;
     if (flag(x, 'stream')) session = await containers.attach(container.id, wants);
-    if (session === undefined && !withLogs) {
-      throw new HttpError(400, 'Bad parameters: you must choose at least one of logs and stream');
-    }
     let client: ClientStream;
     try {
       client = open();

@@ -7,7 +7,7 @@ import { inspectContainer } from '../convert/container.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { HttpError, notYet } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
-import { flag, integer, text } from '../query.ts';
+import { flag, text } from '../query.ts';
 import type { Route } from '../router.ts';
 
 type Dependencies = Pick<ApiDependencies, 'containers' | 'paths'>;
@@ -179,10 +179,16 @@ function isZero(value: unknown): boolean {
 
 /** Height and width of a terminal. */
 export function readSize(x: Exchange): { height: number; width: number } {
-  const height = integer(x, 'h');
-  const width = integer(x, 'w');
-  if (height === undefined || width === undefined || height < 0 || width < 0) {
-    throw new HttpError(400, 'strconv.ParseUint: parsing "": the parameters h and w are needed');
-  }
-  return { height, width };
+  return { height: cells(x, 'h', 'height'), width: cells(x, 'w', 'width') };
+}
+
+/** A number of character cells, 32 bits without sign, with dockerd's words for anything else. */
+function cells(x: Exchange, parameter: string, what: string): number {
+  const given = text(x, parameter);
+  const fail = (why: string): HttpError =>
+    new HttpError(400, `invalid resize ${what} ${JSON.stringify(given)}: ${why}`);
+  if (!/^-?\d+$/.test(given)) throw fail('invalid syntax');
+  const number = Number(given);
+  if (number < 0 || number > 0xffffffff) throw fail('value out of range');
+  return number;
 }

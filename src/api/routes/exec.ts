@@ -75,7 +75,8 @@ async function startExec(containers: Containers, x: Exchange): Promise<void> {
     x.empty(200);
     return;
   }
-  const { tty } = exec.config;
+  // As in dockerd, the request to start decides the framing, whatever the process has.
+  const { tty } = body;
   const client = x.hijack(streamType(tty, x.version));
   let session: IoSession;
   try {
@@ -93,7 +94,7 @@ async function startExec(containers: Containers, x: Exchange): Promise<void> {
   await pumpSession(client, session, {
     multiplex: !tty,
     stdin: exec.config.attachStdin,
-    detachKeys: tty ? detachKeys(exec.config.detachKeys) : undefined,
+    detachKeys: exec.config.tty ? detachKeys(exec.config.detachKeys) : undefined,
   });
 }
 

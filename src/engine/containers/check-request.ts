@@ -25,8 +25,9 @@ export function checkRequest(config: ContainerConfig, host: HostConfig): void {
   if (config.stopTimeout !== undefined && config.stopTimeout < -1) {
     throw invalid(`invalid stop timeout: ${config.stopTimeout}`);
   }
-  for (const entry of config.env) {
-    if (entry === '' || entry.startsWith('=')) throw invalid(`invalid environment variable: ${entry}`);
+  checkHealthcheck(config.healthcheck);
+  if (Object.keys(host.annotations).includes('')) {
+    throw invalid('invalid Annotations: the empty string is not permitted as an annotation key');
   }
   for (const [what, text] of [
     ['hostname', config.hostname],
@@ -53,6 +54,18 @@ export function checkRequest(config: ContainerConfig, host: HostConfig): void {
   publicationsOf(config, host);
 }
 
+/** Nanoseconds. */
+const MILLISECOND = 1e6;
+
+function checkHealthcheck(health: ContainerConfig['healthcheck']): void {
+  if (!health) return;
+  for (const name of ['Interval', 'Timeout', 'StartPeriod', 'StartInterval'] as const) {
+    const value = health[name] ?? 0;
+    if (value !== 0 && value < MILLISECOND) throw invalid(`${name} in Healthcheck cannot be less than 1ms`);
+  }
+  if ((health.Retries ?? 0) < 0) throw invalid('Retries in Healthcheck cannot be negative');
+}
+
 function checkNetworking(config: ContainerConfig, host: HostConfig): void {
   const mode = networkMode(host.networkMode);
   const conflict = (what: string): TareError => invalid(`conflicting options: ${what} and the network mode`);
@@ -76,6 +89,7 @@ function checkNetworking(config: ContainerConfig, host: HostConfig): void {
 }
 
 function checkNamespaces(host: HostConfig): void {
+  if (/^container:?$/.test(host.pidMode)) throw invalid(`invalid PID mode: ${host.pidMode}`);
   const pid = parseMode(host.pidMode, 'PID');
   if (pid.kind === 'word' && !['', 'host', 'private'].includes(pid.word)) {
     throw invalid(`invalid PID mode: ${host.pidMode}`);
@@ -94,6 +108,9 @@ function checkNamespaces(host: HostConfig): void {
 const MINIMUM_MEMORY = 6 * 1024 * 1024;
 
 function checkResources(resources: Resources): void {
+  if (resources.cpuShares < 0) {
+    throw invalid(`invalid CPU shares (${resources.cpuShares}): value must be a positive integer`);
+  }
   const { memory, memorySwap, memoryReservation, memorySwappiness, nanoCpus, cpuPeriod, cpuQuota } =
     resources;
   if (memory !== 0 && memory < MINIMUM_MEMORY) throw invalid('Minimum memory limit allowed is 6MB');

@@ -3,8 +3,10 @@ import { UndoStack } from '../../base/dispose.ts';
 import { TareError } from '../../base/errors.ts';
 import { newId, shortId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
+import { formatPlatform, matchesPlatform, normalizePlatform, parsePlatform } from '../../oci/platform.ts';
 import { checkCapabilities } from '../../runtime/spec/capabilities.ts';
 import type { CgroupAbilities } from '../../runtime/spec/input.ts';
+import { MASKED_PATHS, READONLY_PATHS } from '../../runtime/spec/paths.ts';
 import { adaptResources } from '../../runtime/spec/resources.ts';
 import { parseSecurityOptions } from '../../runtime/spec/security-options.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
@@ -56,6 +58,18 @@ export class ContainerCreator {
     const id = newId();
     const name = request.name ? checkName(request.name) : randomName((candidate) => set.hasName(candidate));
     const image = images.get(request.config.image);
+    checkPlatform(image, request);
+    for (const entry of request.config.env) {
+      if (entry === '' || entry.startsWith('=')) {
+        throw new TareError('invalid', `invalid environment variable: ${entry}`);
+      }
+    }
+    for (const link of request.hostConfig.links) {
+      const other = link.split(':', 1)[0] ?? '';
+      if (!set.find(other)) {
+        throw new TareError('invalid', `could not get container for ${other}: No such container: ${other}`);
+      }
+    }
     const config = this.#mergedConfig(id, request, image);
     const asked = withDefaults(request.hostConfig);
     checkRequest(config, asked);
@@ -74,7 +88,11 @@ export class ContainerCreator {
           find: (volume) => volumes.find(volume),
           create: (wanted) => volumes.create(wanted, id),
         },
-        container: (ref) => set.get(ref),
+        container: (ref) => {
+          const other = set.find(ref);
+          if (!other) throw new TareError('invalid', `No such container: ${ref}`);
+          return other;
+        },
       });
       for (const volume of created) undo.push(() => volumes.remove(volume, true));
       undo.push(() => snapshotter.remove(id));
@@ -164,6 +182,17 @@ export class ContainerCreator {
   }
 }
 
+/** Throws `not-found` in Docker's words when the image is not for the platform that was asked for. */
+function checkPlatform(image: Image, request: CreateContainer): void {
+  if (!request.platform) return;
+  const wanted = parsePlatform(request.platform);
+  if (matchesPlatform(normalizePlatform(image.config), wanted)) return;
+  throw new TareError(
+    'not-found',
+    `image with reference ${request.config.image} was found but does not provide the specified platform (${formatPlatform(wanted)})`,
+  );
+}
+
 /** Docker's defaults that `inspect` shows. */
 function withDefaults(host: HostConfig): HostConfig {
   const { memory, memorySwap } = host.resources;
@@ -173,6 +202,8 @@ function withDefaults(host: HostConfig): HostConfig {
     shmSize: host.shmSize || 64 * 1024 * 1024,
     ipcMode: host.ipcMode || 'private',
     runtime: host.runtime || 'crun',
+    maskedPaths: host.maskedPaths ?? (host.privileged ? null : [...MASKED_PATHS]),
+    readonlyPaths: host.readonlyPaths ?? (host.privileged ? null : [...READONLY_PATHS]),
     restartPolicy: { ...host.restartPolicy, name: host.restartPolicy.name || 'no' },
     logConfig: { ...host.logConfig, type: host.logConfig.type || 'json-file' },
     // With a memory limit alone, Docker allows as much swap again.
