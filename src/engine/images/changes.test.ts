@@ -19,6 +19,16 @@ describe('applyChanges', () => {
     expect(config.Labels).toEqual({ one: '1', two: '2 3' });
   });
 
+  test('variables of the image are expanded', () => {
+    const config = applyChanges({ Env: ['PATH=/bin'] }, [
+      'ENV PATH=/usr/bin:$PATH',
+      `ENV A=\${PATH}:x B='$PATH' C=\\$PATH D=$NOPE.`,
+      'CMD echo $PATH',
+    ]);
+    expect(config.Env).toEqual(['PATH=/usr/bin:/bin', 'A=/usr/bin:/bin:x', 'B=$PATH', 'C=$PATH', 'D=.']);
+    expect(config.Cmd?.[2]).toBe('echo $PATH');
+  });
+
   test('the rest', () => {
     expect(
       applyChanges({ WorkingDir: '/srv' }, [

@@ -17,9 +17,24 @@ export function applyChanges(config: ImageRunConfig, changes: readonly string[])
     if (!apply) throw new TareError('invalid', `${name} is not a valid change command`);
     const rest = (match[2] ?? '').trim();
     if (rest === '') throw new TareError('invalid', `${name} requires at least one argument`);
-    apply(result, rest);
+    apply(result, LITERAL.has(name) ? rest : expand(rest, result.Env ?? []));
   }
   return result;
+}
+
+/** Instructions whose variables the shell expands later, if anybody. */
+const LITERAL: ReadonlySet<string> = new Set(['CMD', 'ENTRYPOINT', 'ONBUILD', 'HEALTHCHECK']);
+
+/** Replaces `$NAME` and `${NAME}` by what the environment has; single quotes and backslashes protect. */
+function expand(text: string, env: readonly string[]): string {
+  const values = new Map(env.map((entry) => [entry.split('=', 1)[0], entry.slice(entry.indexOf('=') + 1)]));
+  return text.replace(
+    /\\[\s\S]|'[^']*'|\$(?:\{(\w+)\}|([A-Za-z_]\w*))/g,
+    (whole, braced?: string, bare?: string) => {
+      const name = braced ?? bare;
+      return name === undefined ? whole : (values.get(name) ?? '');
+    },
+  );
 }
 
 const INSTRUCTIONS: Readonly<Record<string, (config: Config, rest: string) => void>> = {
