@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
@@ -32,6 +32,10 @@ export class RuntimePaths {
   makeDirectories(): void {
     for (const path of [this.crunRoot, this.exits, this.monitors, this.execs, this.seccomp, this.temporary]) {
       mkdirSync(path, { recursive: true, mode: 0o700 });
+    }
+    // Records that an earlier daemon died over.
+    for (const name of readdirSync(this.monitors)) {
+      if (name.endsWith('.new')) rmSync(join(this.monitors, name), { force: true });
     }
   }
 

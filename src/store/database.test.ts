@@ -23,3 +23,19 @@ test('no file of the database can be read by others', () => {
   expect(modes()).toContain('tare.db 600');
   database.close();
 });
+
+test('there is room for commits on a full disk, also after a restart', () => {
+  const path = join(root, 'tare.db');
+  for (let round = 0; round < 2; round++) {
+    const database = new Database(path);
+    const { size } = statSync(`${path}-wal`);
+    expect(size).toBeGreaterThan(2_000_000);
+    const before = statSync(path).size;
+    const insert = database.sqlite.prepare('INSERT INTO settings (key, value) VALUES (?, ?)');
+    for (let n = 0; n < 300; n++) insert.run(`${round}-${n}`, 'x'.repeat(1000));
+    expect(statSync(path).size).toBe(before);
+    expect(statSync(`${path}-wal`).size).toBe(size);
+    database.close();
+    expect(statSync(`${path}-wal`).size).toBe(size);
+  }
+});

@@ -1,7 +1,12 @@
-import { Database as Sqlite } from 'bun:sqlite';
-import { chmodSync, closeSync, openSync } from 'node:fs';
+import { constants, Database as Sqlite } from 'bun:sqlite';
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 import { TareError } from '../base/errors.ts';
 import { MIGRATIONS } from './migrations/migrations.ts';
+
+/** Room kept in both files for commits on a full disk: some hundred of them. Bytes. */
+const RESERVE = 2 * 1024 * 1024;
+/** Pages in the log before it is written back and begun anew: less than the reserve. */
+const CHECKPOINT_PAGES = 400;
 
 /**
  * The metadata of the engine in one SQLite file (WAL, `synchronous=FULL`: a commit is on the disk when it
@@ -19,6 +24,7 @@ export class Database {
     }
     this.sqlite = new Sqlite(path, { create: true, strict: true });
     this.sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    this.sqlite.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     const row = this.sqlite.query<{ user_version: number }, []>('PRAGMA user_version').get();
     const version = row?.user_version ?? 0;
     if (version > MIGRATIONS.length) {
@@ -33,6 +39,24 @@ export class Database {
         this.sqlite.exec(`PRAGMA user_version = ${version + index + 1}`);
       });
     });
+    if (path !== ':memory:') this.#reserve(path);
+  }
+
+  /**
+   * On a full disk removing things must still work, and a removal is a commit. SQLite writes over what a file has
+   * already, so both the log and the main file are made larger than they need be, and the log is kept at close.
+   */
+  #reserve(path: string): void {
+    this.sqlite.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 1);
+    const free = this.sqlite.query<{ freelist_count: number }, []>('PRAGMA freelist_count').get();
+    if (sizeOf(`${path}-wal`) >= RESERVE && (free?.freelist_count ?? 0) > CHECKPOINT_PAGES / 2) return;
+    try {
+      this.sqlite.exec('DROP TABLE IF EXISTS room; CREATE TABLE room (bytes BLOB)');
+      this.sqlite.exec(`INSERT INTO room VALUES (zeroblob(${RESERVE}))`);
+      this.sqlite.exec('DROP TABLE room; PRAGMA wal_checkpoint(PASSIVE)');
+    } catch {
+      // The disk is full already; the next start tries again.
+    }
   }
 
   /** Runs `body` in one transaction: all of it or nothing. `body` must not await. */
@@ -65,4 +89,8 @@ function chmodIfThere(path: string): void {
   } catch {
     // Not there.
   }
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -42,7 +42,7 @@ type Compile = (values: readonly string[], lookups: QueryLookups) => Test;
 export function compileQuery(filters: FilterMap, lookups: QueryLookups): ContainerQuery {
   const tests: Test[] = [];
   for (const [name, values] of filters) {
-    const compile = COMPILERS[name];
+    const compile = Object.hasOwn(COMPILERS, name) ? COMPILERS[name] : undefined;
     if (compile === undefined) throw new TareError('invalid', `invalid filter '${name}'`);
     if (values.length > 0) tests.push(compile(values, lookups));
   }

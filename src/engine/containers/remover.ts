@@ -38,20 +38,20 @@ export class ContainerRemover {
   async remove(id: string, options: { force: boolean; volumes: boolean }): Promise<void> {
     const { set, supervisor } = this.#parts;
     const before = set.get(id);
-    if (isAlive(before.state) || before.state.status === 'restarting') {
-      if (!options.force) {
-        const { status } = before.state;
-        const hint = status === 'paused' ? 'unpause and stop' : 'stop';
-        throw new TareError(
-          'conflict',
-          `cannot remove container "/${before.name}": container is ${status}: ${hint} the container before removing or force remove`,
-        );
-      }
-      supervisor.cancelRestart(id);
-      // Outside the lock: the end of the process must be handled meanwhile.
-      await supervisor.kill(id);
+    if (!options.force && (isAlive(before.state) || before.state.status === 'restarting')) {
+      const { status } = before.state;
+      const hint = status === 'paused' ? 'unpause and stop' : 'stop';
+      throw new TareError(
+        'conflict',
+        `cannot remove container "/${before.name}": container is ${status}: ${hint} the container before removing or force remove`,
+      );
     }
     await supervisor.exclusive(id, async () => {
+      if (options.force) {
+        // Inside the lock, so that neither a start under way nor a restart policy comes in between.
+        supervisor.cancelRestart(id);
+        await supervisor.kill(id);
+      }
       const container = set.byId(id);
       if (!container) return;
       if (isAlive(container.state)) {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { TareError } from '../../base/errors.ts';
 import type { ExecInput } from '../../runtime/spec/exec-process.ts';
 import type {
@@ -55,7 +56,8 @@ export function specInput(container: Container, facts: StartFacts): SpecInput {
   }
   const [height, width] = hostConfig.consoleSize;
   const namespaces = chooseNamespaces(container, facts);
-  const parent = resources.cgroupParent || facts.cgroupParent;
+  // As dockerd does it: dots must not lead out of the hierarchy.
+  const parent = resources.cgroupParent ? resolve('/', resources.cgroupParent) : facts.cgroupParent;
   return {
     id,
     rootfs: facts.rootfs,
