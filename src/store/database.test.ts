@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Database } from './database.ts';
 
@@ -38,4 +38,10 @@ test('there is room for commits on a full disk, also after a restart', () => {
     database.close();
     expect(statSync(`${path}-wal`).size).toBe(size);
   }
+});
+
+test('a damaged file is named', () => {
+  const path = join(root, 'tare.db');
+  writeFileSync(path, 'no database at all '.repeat(500));
+  expect(() => new Database(path)).toThrow(`cannot open the database ${path}`);
 });

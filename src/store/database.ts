@@ -1,6 +1,6 @@
 import { constants, Database as Sqlite } from 'bun:sqlite';
 import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
-import { TareError } from '../base/errors.ts';
+import { messageOf, TareError } from '../base/errors.ts';
 import { MIGRATIONS } from './migrations/migrations.ts';
 
 /** Room kept in both files for commits on a full disk: some hundred of them. Bytes. */
@@ -23,7 +23,15 @@ export class Database {
       for (const suffix of ['', '-wal', '-shm']) chmodIfThere(path + suffix);
     }
     this.sqlite = new Sqlite(path, { create: true, strict: true });
-    this.sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    try {
+      this.sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    } catch (error) {
+      throw new TareError(
+        'corrupt',
+        `cannot open the database ${path}: ${messageOf(error)}; restore it from a copy, or move the data root away to begin anew`,
+        error,
+      );
+    }
     this.sqlite.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     const row = this.sqlite.query<{ user_version: number }, []>('PRAGMA user_version').get();
     const version = row?.user_version ?? 0;

@@ -64,3 +64,9 @@ describe('ContainerSet', () => {
     expect(new ContainerSet(table).get('kept').state).toMatchObject({ exitCode: 7, status: 'exited' });
   });
 });
+
+test('a damaged row stops the daemon, with its name', () => {
+  const row = { id: 'a1', name: 'hurt', createdAt: 1, document: '{garbage' };
+  const rows = { insert() {}, update() {}, updateRunning() {}, delete() {}, all: () => [row] };
+  expect(() => new ContainerSet(rows)).toThrow('the row of container hurt (a1) in the database is damaged');
+});

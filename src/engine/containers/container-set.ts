@@ -25,7 +25,7 @@ export class ContainerSet {
 
   constructor(rows: ContainerRows) {
     this.#rows = rows;
-    for (const row of rows.all()) this.#index(JSON.parse(row.document) as Container);
+    for (const row of rows.all()) this.#index(readRow(row));
   }
 
   #index(container: Container): void {
@@ -122,6 +122,19 @@ export class ContainerSet {
 
 function noSuchContainer(ref: string): TareError {
   return new TareError('not-found', `No such container: ${ref.replace(/^\//, '')}`);
+}
+
+/** A container whose row is skipped would lose its files to the sweep at start: better not to start. */
+function readRow(row: ContainerRow): Container {
+  try {
+    return JSON.parse(row.document) as Container;
+  } catch (error) {
+    throw new TareError(
+      'corrupt',
+      `the row of container ${row.name} (${row.id}) in the database is damaged; restore the database from a copy, or delete this row and the container is removed`,
+      error,
+    );
+  }
 }
 
 function rowOf(container: Container): ContainerRow {

@@ -259,7 +259,14 @@ export class OverlaySnapshotter implements Snapshotter {
 
   layersInUse(): Set<string> {
     const used = new Set<string>();
-    for (const key of this.listSnapshots()) for (const diffId of this.#chainOf(key)) used.add(diffId);
+    for (const key of this.listSnapshots()) {
+      try {
+        for (const diffId of this.#chainOf(key)) used.add(diffId);
+      } catch (error) {
+        // A snapshot that cannot be mounted any more needs no layers.
+        this.#logger.warn('a snapshot without readable layers is ignored', { snapshot: key, error });
+      }
+    }
     return used;
   }
 
