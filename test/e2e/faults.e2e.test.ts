@@ -15,10 +15,9 @@ test('killed while crun makes a container: the next daemon ends it and can make 
     `#!/bin/sh\ncase " $* " in *" create "*) touch ${marker}; sleep 2;; esac\nexec ${crun} "$@"\n`,
   );
   chmodSync(slow, 0o755);
-  const { PATH } = process.env;
-  process.env.PATH = `${tools}:${PATH}`;
   try {
-    await using daemon = await startDaemon({ isolated: true });
+    const PATH = `${tools}:${process.env.PATH}`;
+    await using daemon = await startDaemon({ isolated: true, env: { PATH } });
     const id = await daemon.ok('tare', ['create', '--name', 'half', 'busybox', 'sleep', '1000']);
     const starting = daemon.tare('start', 'half');
     await until('crun is at it', async () => readdirSync(tools).includes('creating'));
@@ -33,7 +32,6 @@ test('killed while crun makes a container: the next daemon ends it and can make 
     await daemon.ok('tare', ['start', 'half']);
     expect(await daemon.ok('tare', ['exec', 'half', 'echo', 'well'])).toBe('well');
   } finally {
-    process.env.PATH = PATH;
     rmSync(tools, { recursive: true });
   }
 }, 120_000);

@@ -32,6 +32,8 @@ export interface DaemonOptions {
   readonly bip?: string;
   /** Without the busybox image. */
   readonly bare?: boolean;
+  /** Further environment of the daemon. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -138,7 +140,13 @@ export class TestDaemon implements AsyncDisposable {
     const log = Bun.file(join(this.root, 'daemon.log'));
     const before = existsSync(log.name!) ? readFileSync(log.name!) : '';
     writeFileSync(join(this.root, 'earlier.log'), before, { flag: 'a' });
-    const child = Bun.spawn(this.argv, { cwd: '/', stdin: 'ignore', stdout: log, stderr: log });
+    const child = Bun.spawn(this.argv, {
+      cwd: '/',
+      env: { ...process.env, ...this.#options.env },
+      stdin: 'ignore',
+      stdout: log,
+      stderr: log,
+    });
     this.#process = child;
     await until('the daemon answers', async () => {
       if (child.exitCode !== null || child.signalCode !== null)
