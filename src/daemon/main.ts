@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createApi } from '../api/api.ts';
-import { messageOf, TareError, wrapError } from '../base/errors.ts';
+import { isKind, messageOf, TareError, wrapError } from '../base/errors.ts';
 import { LineLogger } from '../base/log.ts';
 import { compileQuery } from '../engine/containers/query.ts';
 import { fromNodeError } from '../kernel/errno.ts';
@@ -122,6 +122,7 @@ function takeRoots({ dataRoot, execRoot }: DaemonConfig): FileLock {
   try {
     return lockFile(join(dataRoot, 'tare.lock'));
   } catch (error) {
+    if (!isKind(error, 'conflict')) throw fromNodeError(error, `locking the data root ${dataRoot}`);
     throw wrapError(
       error,
       `the data root ${dataRoot} is in use by another daemon; stop that one or give --data-root another directory`,

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TareError } from '../../base/errors.ts';
+import { fromNodeError } from '../../kernel/errno.ts';
 import { identify } from '../../kernel/processes.ts';
 import type { Hubs } from '../attach/hubs.ts';
 import { diagnose } from '../crun/diagnose.ts';
@@ -59,9 +60,7 @@ export class Execs {
     const terminal = spec.terminal ?? false;
     const directory = this.#paths.exec(execId);
     const exitDirectory = join(directory, 'exit');
-    mkdirSync(exitDirectory, { recursive: true, mode: 0o700 });
     const processFile = join(directory, 'process.json');
-    writeFileSync(processFile, encodeSpec(spec), { mode: 0o600 });
     const options = ['--exec', '--exec-process-spec', processFile, '-c', id, '-u', execId, '-n', execId];
     options.push(
       '-b',
@@ -89,8 +88,15 @@ export class Execs {
       stdinOnce: true,
       boot: this.#boot,
     };
-    // Written before anything runs: a daemon that dies here leaves a directory whose owner is known.
-    writeRecord(join(directory, RECORD), draft);
+    try {
+      mkdirSync(exitDirectory, { recursive: true, mode: 0o700 });
+      writeFileSync(processFile, encodeSpec(spec), { mode: 0o600 });
+      // Written before anything runs: a daemon that dies here leaves a directory whose owner is known.
+      writeRecord(join(directory, RECORD), draft);
+    } catch (error) {
+      removeDirectory(directory);
+      throw fromNodeError(error, 'writing the configuration of the exec');
+    }
     const monitor = launchMonitor(this.#settings, directory, options, request.attach);
     this.#pipes.add(monitor.sync);
     try {
