@@ -2,6 +2,7 @@ import type { Codec } from './codec/codec.ts';
 import { decode } from './codec/codec.ts';
 import { HttpError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
+import { jsonFault } from './json-fault.ts';
 
 /** The largest JSON body that is read, in bytes. The largest that clients send are tens of kilobytes. */
 export const MAX_JSON_BYTES = 8 * 1024 * 1024;
@@ -34,8 +35,8 @@ export async function readJson<T>(x: Exchange, codec: Codec<T>, limit = MAX_JSON
   let json: unknown;
   try {
     json = JSON.parse(text);
-  } catch (error) {
-    throw new HttpError(400, `invalid JSON: ${error instanceof Error ? error.message : String(error)}`);
+  } catch {
+    throw new HttpError(400, jsonFault(text));
   }
   return decode(codec, json);
 }

@@ -42,6 +42,11 @@ export class NodeClientStream implements ClientStream {
       input.pause();
       void taken.finally(() => input.resume());
     });
+    // A client may end its side while its request is still being handled; that `end` has no second time.
+    if (input.readableEnded) {
+      queueMicrotask(onEnd);
+      return;
+    }
     input.once('end', onEnd);
     input.resume();
   }

@@ -81,7 +81,7 @@ describe('bodies', () => {
 
   test.each([
     ['{', 'invalid JSON: '],
-    ['{} {}', 'invalid JSON: '],
+    ['{} {}', 'unexpected content after JSON'],
     [' ', 'invalid JSON: got EOF while reading request body'],
     ['[]', 'invalid JSON: json: cannot unmarshal array into Go value of type ContainerCreateRequest'],
     [

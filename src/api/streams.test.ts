@@ -57,6 +57,25 @@ describe('attach', () => {
     expect(raw.payload).toEqual(Buffer.concat([frame(1, 'before'), frame(2, 'after')]));
   });
 
+  test('a client may end its side before the session is there', async () => {
+    const { session } = harness.engine.containers;
+    let inputEnded = false;
+    session.onInputEnd = () => {
+      inputEnded = true;
+      session.exit();
+    };
+    const attach = harness.engine.containers.attach.bind(harness.engine.containers);
+    harness.engine.containers.attach = async (ref, options) => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return attach(ref, options);
+    };
+    const raw = harness.raw();
+    raw.upgrade('POST', path);
+    raw.socket.end();
+    await raw.end();
+    expect(inputEnded).toBe(true);
+  });
+
   test('a terminal is raw and can be left by the detach keys', async () => {
     const session = useTty();
     const events: string[] = [];

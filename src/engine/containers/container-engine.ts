@@ -88,12 +88,7 @@ export class ContainerEngine implements ContainerService {
   async restart(ref: string, options: { timeout?: number; signal?: string }): Promise<void> {
     const id = this.#id(ref);
     const { supervisor, events } = this.#parts;
-    try {
-      await supervisor.stop(id, options);
-    } catch (error) {
-      if (!(error instanceof TareError && error.kind === 'not-modified')) throw error;
-    }
-    await supervisor.start(id);
+    await supervisor.restart(id, options);
     events.emit(containerEvent(this.get(id), 'restart'));
   }
 

@@ -226,3 +226,14 @@ describe('Supervisor', () => {
     expect(world.events).toEqual(['start', 'pause', 'unpause']);
   });
 });
+
+test('a restart does not remove a container with --rm, its own end does', async () => {
+  world.add({ autoRemove: true });
+  await world.supervisor.start(ID);
+  world.onSignal = () => void world.exit(143);
+  await world.supervisor.restart(ID, { timeout: 0 });
+  expect(world.state.status).toBe('running');
+  expect(world.removed).toEqual([]);
+  await world.exit(0);
+  expect(world.removed).toEqual([ID]);
+});

@@ -23,6 +23,7 @@ import { nextDelay, shouldRestart } from './restart-policy.ts';
 import type { Session } from './sessions.ts';
 import { startFailure } from './start-failure.ts';
 import type { Waiters } from './waiters.ts';
+import { untilReceptive } from './young-process.ts';
 
 /** What supervising containers takes. */
 export interface SupervisorParts {
@@ -54,6 +55,8 @@ export class Supervisor {
   readonly #starting = new Map<string, Promise<void>>();
   readonly #pending = new PendingSessions();
   readonly #restarts = new Map<string, { timer: Timer | undefined; delay: number }>();
+  /** Being restarted on request: their end does not remove them, `--rm` or not. */
+  readonly #kept = new Set<string>();
   #closing = false;
   /** Ends wait for it. */
   #restored: Promise<void> = Promise.resolve();
@@ -229,7 +232,9 @@ export class Supervisor {
     if (restarts) this.#scheduleRestart(after, finishedAt - container.state.startedAt);
     else this.#restarts.delete(exit.id);
     waiters.notify(exit.id, 'exit', { exitCode: exit.exitCode });
-    if (!restarts && container.hostConfig.autoRemove) await this.#parts.autoRemove(exit.id);
+    if (!restarts && container.hostConfig.autoRemove && !this.#kept.has(exit.id)) {
+      await this.#parts.autoRemove(exit.id);
+    }
   }
 
   /** Gives back everything that a running container holds. Idempotent. */
@@ -300,6 +305,19 @@ export class Supervisor {
     if (after) events.emit(containerEvent(after, 'stop'));
   }
 
+  /** Stops it if it runs, then starts it. */
+  async restart(id: string, options: { timeout?: number; signal?: string }): Promise<void> {
+    this.#kept.add(id);
+    try {
+      await this.stop(id, options);
+    } catch (error) {
+      if (!isKind(error, 'not-modified')) throw error;
+    } finally {
+      this.#kept.delete(id);
+    }
+    await this.start(id);
+  }
+
   async #end(container: Container, signal: number, timeout: number): Promise<void> {
     const { set, waiters, runtime } = this.#parts;
     const { id } = container;
@@ -324,6 +342,7 @@ export class Supervisor {
   async signal(container: Container, signal: number): Promise<void> {
     const { runtime, events, set } = this.#parts;
     try {
+      await untilReceptive(container, signal);
       await runtime.signal(container.id, signal);
     } catch (error) {
       if (!isKind(error, 'not-found')) throw error;
