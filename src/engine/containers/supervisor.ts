@@ -19,7 +19,8 @@ import type { Container } from './model.ts';
 import { sharesMounts } from './mounts.ts';
 import type { ContainerPaths } from './paths.ts';
 import { PendingSessions } from './pending-sessions.ts';
-import { nextDelay, shouldRestart } from './restart-policy.ts';
+import { shouldRestart } from './restart-policy.ts';
+import { RestartTimers } from './restart-timers.ts';
 import type { Session } from './sessions.ts';
 import { startFailure } from './start-failure.ts';
 import type { Waiters } from './waiters.ts';
@@ -54,7 +55,7 @@ export class Supervisor {
   /** Starts under way: an end that comes at once is handled after the start has been recorded. */
   readonly #starting = new Map<string, Promise<void>>();
   readonly #pending = new PendingSessions();
-  readonly #restarts = new Map<string, { timer: Timer | undefined; delay: number }>();
+  readonly #timers = new RestartTimers();
   /** Being restarted on request: their end does not remove them, `--rm` or not. */
   readonly #kept = new Set<string>();
   #closing = false;
@@ -85,7 +86,7 @@ export class Supervisor {
     if (status === 'removing') {
       throw new TareError('conflict', 'container is marked for removal and cannot be started');
     }
-    this.#cancelTimer(id);
+    this.#timers.cancel(id);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#starting.set(id, promise);
     try {
@@ -230,7 +231,7 @@ export class Supervisor {
       containerEvent(after, 'die', { exitCode: String(exit.exitCode), execDuration: String(seconds) }),
     );
     if (restarts) this.#scheduleRestart(after, finishedAt - container.state.startedAt);
-    else this.#restarts.delete(exit.id);
+    else this.#timers.forget(exit.id);
     waiters.notify(exit.id, 'exit', { exitCode: exit.exitCode });
     if (!restarts && container.hostConfig.autoRemove && !this.#kept.has(exit.id)) {
       await this.#parts.autoRemove(exit.id);
@@ -248,17 +249,14 @@ export class Supervisor {
     return endpoints;
   }
 
-  #scheduleRestart(container: Container, ranFor: number): void {
-    const { log } = this.#parts;
-    const delay = nextDelay(this.#restarts.get(container.id)?.delay ?? 0, ranFor);
-    const timer = setTimeout(() => {
-      this.start(container.id).catch((error) => {
+  #scheduleRestart({ id }: Container, ranFor: number): void {
+    this.#timers.schedule(id, ranFor, () => {
+      this.start(id).catch((error) => {
         if (isKind(error, 'not-found', 'not-modified')) return;
-        log.error('restart of a container', { id: container.id, error: messageOf(error) });
-        this.#afterFailedRestart(container.id);
+        this.#parts.log.error('restart of a container', { id, error: messageOf(error) });
+        this.#afterFailedRestart(id);
       });
-    }, delay);
-    this.#restarts.set(container.id, { timer, delay });
+    });
   }
 
   /** A restart that fails counts as one more short run. */
@@ -273,17 +271,9 @@ export class Supervisor {
     this.#scheduleRestart(waiting, 0);
   }
 
-  #cancelTimer(id: string): void {
-    const entry = this.#restarts.get(id);
-    if (!entry?.timer) return;
-    clearTimeout(entry.timer);
-    entry.timer = undefined;
-  }
-
   /** Stops waiting for a restart. The container is then exited. */
   cancelRestart(id: string): void {
-    this.#cancelTimer(id);
-    this.#restarts.delete(id);
+    this.#timers.forget(id);
     const container = this.#parts.set.byId(id);
     if (container?.state.status !== 'restarting') return;
     this.#parts.set.update(id, { state: transition(container.state, { type: 'restart-cancelled' }) });
@@ -396,7 +386,7 @@ export class Supervisor {
   /** No more restarts; containers go on. */
   close(): void {
     this.#closing = true;
-    for (const id of this.#restarts.keys()) this.#cancelTimer(id);
+    this.#timers.close();
   }
 }
 
