@@ -164,6 +164,9 @@ export class Exchange {
     request.once('end', done);
     request.once('close', done);
     request.once('error', done);
+    // Who waited for the body (bodyStream) waits no more; a request with such a listener would not flow.
+    request.removeAllListeners('readable');
+    request.on('data', () => {});
     request.resume();
   }
 

@@ -66,8 +66,9 @@ export function parsePlatform(text: string, host: Platform = hostPlatform()): Pl
   const parts = text.split('/');
   const bad = parts.find((part) => !PART.test(part));
   if (bad !== undefined) {
+    const which = bad === parts[0] ? 'OS component' : 'component';
     throw invalid(
-      `"${bad}" is an invalid component of "${text}": platform specifier component must match "${PART.source}"`,
+      `"${bad}" is an invalid ${which} of "${text}": platform specifier component must match "${PART.source}"`,
     );
   }
   const [first = '', second, third] = parts;

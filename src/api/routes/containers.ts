@@ -138,6 +138,15 @@ async function readCreate(x: Exchange): Promise<CreateContainer> {
       }
     }
   }
+  // Containers of clients from before API 1.40 share their IPC namespace with who asks.
+  if (x.version < 40 && hostConfig.ipcMode === '') hostConfig.ipcMode = 'shareable';
+  const networks = Object.keys(body.networking.endpoints);
+  if (x.version < 44 && networks.length > 1) {
+    throw new HttpError(
+      400,
+      `Container cannot be created with multiple network endpoints: ${networks.join(', ')}`,
+    );
+  }
   return {
     name: name === '' ? undefined : name.replace(/^\//, ''),
     platform: text(x, 'platform') || undefined,

@@ -85,13 +85,17 @@ export function imageTransferRoutes({ images, containers, log }: Dependencies): 
       async handle(x) {
         const names = x.query.getAll('names').flatMap((value) => value.split(','));
         if (names.length === 0) throw new HttpError(400, 'no images given: the parameter names is needed');
+        checkOnePlatform(x);
         await pipeTar(x, await images.save(names), 'application/x-tar');
       },
     },
     {
       method: 'GET',
       pattern: '/images/{name*}/get',
-      handle: async (x) => pipeTar(x, await images.save([x.param]), 'application/x-tar'),
+      async handle(x) {
+        checkOnePlatform(x);
+        await pipeTar(x, await images.save([x.param]), 'application/x-tar');
+      },
     },
     {
       method: 'POST',
@@ -111,6 +115,12 @@ export function imageTransferRoutes({ images, containers, log }: Dependencies): 
       },
     },
   ];
+}
+
+function checkOnePlatform(x: Exchange): void {
+  if (x.query.getAll('platform').length > 1) {
+    throw new HttpError(400, 'multiple platform parameters not supported');
+  }
 }
 
 /** `name` and `tag` of a request as one reference; a tag may be a digest. */

@@ -178,7 +178,13 @@ export class ContainerEngine implements ContainerService {
         throw new TareError('not-implemented', 'limits of a living container cannot be changed yet');
       }
       if (restartPolicy && restartPolicy.name !== '') {
-        checkRestartPolicy(restartPolicy, container.hostConfig.autoRemove);
+        if (container.hostConfig.autoRemove && restartPolicy.name !== 'no') {
+          throw new TareError(
+            'conflict',
+            'Restart policy cannot be updated because AutoRemove is enabled for the container',
+          );
+        }
+        checkRestartPolicy(restartPolicy, false);
         set.update(id, { hostConfig: { ...container.hostConfig, restartPolicy } });
       }
       events.emit(containerEvent(container, 'update'));

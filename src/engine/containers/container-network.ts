@@ -37,7 +37,7 @@ export async function connectContainer(
     if (!isAlive(other.state)) {
       throw new TareError(
         'conflict',
-        `cannot join network namespace of a non running container: ${other.id} is ${other.state.status}: start it first`,
+        `cannot join network of a non running container: ${other.id}: start it first`,
       );
     }
     return { ...nothing, path: `/proc/${other.state.pid}/ns/net`, sharedWith: other };

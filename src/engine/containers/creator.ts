@@ -1,4 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { UndoStack } from '../../base/dispose.ts';
 import { TareError } from '../../base/errors.ts';
 import { newId, shortId } from '../../base/ids.ts';
@@ -70,6 +71,7 @@ export class ContainerCreator {
         throw new TareError('invalid', `could not get container for ${other}: No such container: ${other}`);
       }
     }
+    this.#checkPartners(request.hostConfig);
     const config = this.#mergedConfig(id, request, image);
     const asked = withDefaults(request.hostConfig);
     checkRequest(config, asked);
@@ -125,11 +127,27 @@ export class ContainerCreator {
     }
   }
 
+  /** The containers whose pid or ipc namespace is to be joined must exist; they need not run yet. */
+  #checkPartners({ pidMode, ipcMode }: HostConfig): void {
+    for (const [mode, what] of [
+      [pidMode, 'PID'],
+      [ipcMode, 'IPC'],
+    ] as const) {
+      // What is no mode at all is refused with the rest of the request.
+      const ref = /^container:(.+)$/.exec(mode)?.[1];
+      if (ref !== undefined && !this.#parts.set.find(ref)) {
+        throw new TareError('invalid', `failed to join ${what} namespace: No such container: ${ref}`);
+      }
+    }
+  }
+
   #mergedConfig(id: string, request: CreateContainer, image: Image): ContainerConfig {
     const config = mergeConfig(request.config, image.config.config ?? {});
     if (!config.entrypoint?.length && !config.cmd?.length) {
       throw new TareError('invalid', 'no command specified');
     }
+    // `/tmp/` and `/tmp` are one directory.
+    if (config.workingDir.startsWith('/')) config.workingDir = resolve(config.workingDir);
     const mode = networkMode(request.hostConfig.networkMode);
     // A container in another's network shares its names too; checkRequest refuses an own host name there.
     if (config.hostname === '' && mode.kind === 'word') config.hostname = shortId(id);

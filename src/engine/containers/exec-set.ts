@@ -7,6 +7,7 @@ import type { EventBus } from '../events/events.ts';
 import { containerEvent } from './container-event.ts';
 import type { ContainerSet } from './container-set.ts';
 import type { Exec, ExecConfig, IoSession } from './containers.ts';
+import { isAlive } from './lifecycle.ts';
 import type { Container } from './model.ts';
 import { Session } from './sessions.ts';
 import { startFailure } from './start-failure.ts';
@@ -120,7 +121,10 @@ export class ExecSet {
 
   async resize(id: string, height: number, width: number): Promise<void> {
     const entry = this.#entry(id);
-    if (!entry.running) throw new TareError('conflict', `exec ${id} is not running`);
+    const container = this.#parts.set.byId(entry.containerId);
+    if (!entry.running || !container || !isAlive(container.state)) {
+      throw new TareError('conflict', `exec ${id} is not running`);
+    }
     await this.#parts.runtime.resize(entry.containerId, id, height, width);
   }
 

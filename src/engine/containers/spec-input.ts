@@ -97,8 +97,8 @@ function partner(ref: string, what: string, find: StartFacts['find']): Container
   const other = find(ref);
   if (!isAlive(other.state)) {
     throw new TareError(
-      'conflict',
-      `cannot join ${what} of a non running container: ${other.id} is ${other.state.status}: start it first`,
+      'internal',
+      `failed to join ${what} namespace: container ${other.id} is not running: start it first`,
     );
   }
   return other;
@@ -136,7 +136,7 @@ function chooseShm(container: Container, facts: StartFacts): SpecInput['shm'] {
     if (other.hostConfig.ipcMode !== 'shareable') {
       throw new TareError(
         'conflict',
-        `cannot join IPC of a container that does not share it: start ${other.name} with --ipc=shareable (its mode is "${other.hostConfig.ipcMode || 'private'}")`,
+        `cannot join IPC of container ${other.name}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
       );
     }
     return { path: facts.shmDirectory(other.id) };

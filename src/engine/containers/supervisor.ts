@@ -313,7 +313,7 @@ export class Supervisor {
     const { id } = container;
     const ended = waiters.next(id, 'exit');
     set.updateState(id, { manuallyStopped: true });
-    await this.signal(container, signal);
+    await this.signal(container, signal, timeout !== 0);
     if (timeout >= 0 && !(await settlesWithin(ended, timeout * 1000))) {
       await this.signal(container, parseSignal('SIGKILL'));
       // A process in uninterruptible sleep outlives SIGKILL: tell so instead of hanging for ever.
@@ -328,11 +328,11 @@ export class Supervisor {
     await ended;
   }
 
-  /** Sends a signal to the first process and records the event. A process that just ended is no error. */
-  async signal(container: Container, signal: number): Promise<void> {
+  /** Sends a signal to the first process; `patient`: a young one is given time for its handlers. None is no error. */
+  async signal(container: Container, signal: number, patient = true): Promise<void> {
     const { runtime, events, set } = this.#parts;
     try {
-      await untilReceptive(container, signal);
+      if (patient) await untilReceptive(container, signal);
       await runtime.signal(container.id, signal);
     } catch (error) {
       if (!isKind(error, 'not-found')) throw error;

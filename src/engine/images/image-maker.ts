@@ -1,10 +1,11 @@
 import { decompressed } from '../../archive/compression.ts';
+import { TareError } from '../../base/errors.ts';
 import { streamOf } from '../../base/streams.ts';
 import type { ContentStore } from '../../content/content.ts';
 import type { ImageConfigFile, ImageHistory } from '../../oci/image-config.ts';
 import { MEDIA_TYPES } from '../../oci/manifest.ts';
 import { hostPlatform, parsePlatform } from '../../oci/platform.ts';
-import { canonicalString, parseReference, withDefaultTag } from '../../oci/reference.ts';
+import { canonicalString, familiarName, parseReference, withDefaultTag } from '../../oci/reference.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import { applyChanges } from './changes.ts';
 import type { ImageIndex } from './image-index.ts';
@@ -30,6 +31,7 @@ export class ImageMaker {
     const tags = options.reference === '' ? [] : [tagOf(options.reference)];
     const run = applyChanges({}, options.changes);
     const platform = options.platform ? parsePlatform(options.platform) : hostPlatform();
+    if (platform.os !== 'linux') throw new TareError('invalid', 'operating system is not supported');
     const layer = await this.#parts.snapshotter.applyLayer(undefined, streamOf(decompressed(tar)));
     const created = new Date().toISOString();
     return await this.#store(
@@ -83,7 +85,11 @@ export class ImageMaker {
   }
 }
 
-/** The canonical name of a tag that a user gave. Throws `invalid` for a digest reference. */
+/** The canonical name of a tag that a user gave. Throws `invalid` for a name that reads like a digest. */
 export function tagOf(reference: string): string {
-  return canonicalString(withDefaultTag(parseReference(reference)));
+  const ref = withDefaultTag(parseReference(reference));
+  if (familiarName(ref) === 'sha256') {
+    throw new TareError('invalid', 'refusing to create an ambiguous tag using digest algorithm as name');
+  }
+  return canonicalString(ref);
 }

@@ -29,7 +29,8 @@ interface Saved {
   readonly tags: Reference[];
 }
 
-type Document = readonly [name: string, bytes: Uint8Array];
+/** `seconds`: when it was made; 0 for what only this archive has. */
+type Document = readonly [name: string, bytes: Uint8Array, seconds: number];
 
 /**
  * Images as one tar that is docker-archive and OCI layout at once, as Docker from version 25 on writes it; each
@@ -86,18 +87,23 @@ function layerDescriptor(diffId: string, snapshotter: Snapshotter): Descriptor {
 
 /** All small files of the archive: first the blobs by digest, then the documents that name them. */
 function describe(images: readonly Saved[], parts: SaveParts): Document[] {
-  const blobs = new Map<string, Uint8Array>();
+  const blobs = new Map<string, Document>();
   const index: Descriptor[] = [];
   const manifests: unknown[] = [];
   const repositories: Record<string, Record<string, string>> = {};
-  const put = (mediaType: string, text: string): Descriptor => {
+  const put = (mediaType: string, text: string, seconds = 0): Descriptor => {
     const bytes = Buffer.from(text);
     const digest = digestOf(bytes);
-    blobs.set(blobPath(digest), bytes);
+    const path = blobPath(digest);
+    blobs.set(path, [path, bytes, seconds]);
     return { mediaType, digest, size: bytes.byteLength };
   };
   for (const { image, tags } of images) {
-    const config = put(MEDIA_TYPES.ociConfig, parts.index.configText(image.id));
+    const config = put(
+      MEDIA_TYPES.ociConfig,
+      parts.index.configText(image.id),
+      Math.max(0, Math.floor(image.createdAt / 1000)),
+    );
     const layers = image.config.rootfs.diff_ids.map((diffId) => layerDescriptor(diffId, parts.snapshotter));
     const manifest = put(
       MEDIA_TYPES.ociManifest,
@@ -127,11 +133,11 @@ function describe(images: readonly Saved[], parts: SaveParts): Document[] {
   }
   const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
   return [
-    ...blobs,
-    ['index.json', json({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: index })],
-    ['manifest.json', json(manifests)],
-    ['oci-layout', json({ imageLayoutVersion: '1.0.0' })],
-    ...(Object.keys(repositories).length > 0 ? [['repositories', json(repositories)] as const] : []),
+    ...blobs.values(),
+    ['index.json', json({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: index }), 0],
+    ['manifest.json', json(manifests), 0],
+    ['oci-layout', json({ imageLayoutVersion: '1.0.0' }), 0],
+    ...(Object.keys(repositories).length > 0 ? [['repositories', json(repositories), 0] as const] : []),
   ];
 }
 
@@ -151,8 +157,9 @@ async function* archiveBytes(
     name: string,
     size: number,
     body: AsyncIterable<Uint8Array>,
+    seconds = 0,
   ): AsyncGenerator<Uint8Array> {
-    yield* write(encodeTarHeader({ type: 'file', name, mode: 0o644, size }));
+    yield* write(encodeTarHeader({ type: 'file', name, mode: 0o644, size, seconds }));
     for await (const chunk of body) yield* write(chunk);
     yield* write(tarPadding(size));
   }
@@ -164,7 +171,9 @@ async function* archiveBytes(
     const { size, digest } = layerDescriptor(diffId, snapshotter);
     yield* file(blobPath(digest), size, snapshotter.layerTar(diffId));
   }
-  for (const [name, bytes] of documents) yield* file(name, bytes.byteLength, one(bytes));
+  for (const [name, bytes, seconds] of documents) {
+    yield* file(name, bytes.byteLength, one(bytes), seconds);
+  }
   yield* write(tarEnd());
   if (!output.isEmpty) yield output.take();
 }

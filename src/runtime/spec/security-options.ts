@@ -34,6 +34,10 @@ export function parseSecurityOptions(options: readonly string[]): SecurityOption
       noNewPrivileges = true;
       continue;
     }
+    if (option === 'writable-cgroups') {
+      writableCgroups = true;
+      continue;
+    }
     if (option === 'disable') {
       labels.push(option);
       continue;

@@ -1,0 +1,178 @@
+/** Corners of Docker's API into which its clients and their own tests look. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { connect } from 'node:net';
+import { readTarMembers } from '../../src/archive/tar-members.ts';
+import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+
+let daemon: TestDaemon;
+beforeAll(async () => {
+  daemon = await startDaemon({ isolated: true });
+}, 120_000);
+afterAll(() => daemon?.stop(), 120_000);
+
+interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+  readonly message: string;
+}
+
+async function call(method: string, path: string, body?: unknown): Promise<Answer> {
+  const response = await daemon.request(method, path, body);
+  const text = await response.text();
+  const parsed = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {};
+  return { status: response.status, body: parsed, message: String(parsed.message ?? '') };
+}
+
+async function create(config: object, query = ''): Promise<string> {
+  const { status, body, message } = await call('POST', `/containers/create${query}`, {
+    Image: 'busybox',
+    ...config,
+  });
+  expect({ status, message }).toEqual({ status: 201, message: '' });
+  return String(body.Id);
+}
+
+async function started(config: object): Promise<string> {
+  const id = await create(config);
+  expect((await call('POST', `/containers/${id}/start`)).status).toBe(204);
+  return id;
+}
+
+const status = async (id: string): Promise<string> => {
+  const { body } = await call('GET', `/containers/${id}/json`);
+  return (body.State as { Status: string } | undefined)?.Status ?? 'gone';
+};
+
+/** Sends a request to upgrade, ends the own side at once and gives all that comes. */
+function upgradeAndEnd(path: string, body: string): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    const socket = connect({ path: daemon.socket, allowHalfOpen: true });
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    socket.on('end', () => resolve(Buffer.concat(chunks)));
+    socket.on('error', reject);
+    socket.setTimeout(20_000, () => {
+      socket.destroy();
+      reject(new Error(`no end after ${Buffer.concat(chunks).toString()}`));
+    });
+    socket.end(
+      `POST ${path} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n` +
+        `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+  });
+}
+
+test('stdin that ends before the process runs is an end of file for it', async () => {
+  const id = await started({ Cmd: ['sleep', '300'] });
+  const exec = { AttachStdin: true, AttachStdout: true, Cmd: ['sh', '-c', 'cat && echo over'] };
+  const { body } = await call('POST', `/containers/${id}/exec`, exec);
+  const all = await upgradeAndEnd(`/exec/${body.Id}/start`, '{"Detach":false,"Tty":false}');
+  expect(all.toString()).toContain('101 UPGRADED');
+  expect(all.toString()).toContain('over\n');
+}, 60_000);
+
+describe('--rm', () => {
+  test('a restart keeps the container, a stop removes it', async () => {
+    const id = await started({ Cmd: ['sleep', '300'], HostConfig: { AutoRemove: true } });
+    expect((await call('POST', `/containers/${id}/restart?t=0`)).status).toBe(204);
+    expect(await status(id)).toBe('running');
+    expect((await call('POST', `/containers/${id}/stop?t=0`)).status).toBe(204);
+    for (let i = 0; i < 100 && (await status(id)) !== 'gone'; i++) await Bun.sleep(50);
+    expect(await status(id)).toBe('gone');
+  }, 60_000);
+
+  test('does not go with a restart policy, also later', async () => {
+    const id = await create({ HostConfig: { AutoRemove: true } });
+    const answer = await call('POST', `/containers/${id}/update`, { RestartPolicy: { Name: 'always' } });
+    expect(answer).toMatchObject({
+      status: 409,
+      message: 'Restart policy cannot be updated because AutoRemove is enabled for the container',
+    });
+  });
+});
+
+test('a stop right after the start finds the handler of a shell', async () => {
+  const id = await started({ Cmd: ['sh', '-c', 'trap "exit 7" TERM; while true; do sleep 0.05; done'] });
+  await call('POST', `/containers/${id}/stop`);
+  const { body } = await call('POST', `/containers/${id}/wait`);
+  expect(body.StatusCode).toBe(7);
+}, 60_000);
+
+describe('what create refuses and what it makes of things', () => {
+  test.each(['PidMode', 'IpcMode'])('%s of a container that does not exist', async (mode) => {
+    const HostConfig = { [mode]: 'container:nobody' };
+    const answer = await call('POST', '/containers/create', { Image: 'busybox', HostConfig });
+    expect(answer.status).toBe(400);
+    expect(answer.message).toContain('No such container: nobody');
+  });
+
+  test('a namespace of a container that does not run, or does not share it, cannot be joined', async () => {
+    const idle = await create({});
+    const joins = await create({ HostConfig: { PidMode: `container:${idle}` } });
+    const first = await call('POST', `/containers/${joins}/start`);
+    expect(first.message).toContain('failed to join PID namespace');
+    expect(first.message).toContain(`${idle} is not running`);
+    const donor = await started({ Cmd: ['sleep', '300'], HostConfig: { IpcMode: 'private' } });
+    const wants = await create({ HostConfig: { IpcMode: `container:${donor}` } });
+    expect((await call('POST', `/containers/${wants}/start`)).message).toContain('non-shareable IPC');
+  }, 60_000);
+
+  test('a working directory loses its last slash', async () => {
+    const { body } = await call('GET', `/containers/${await create({ WorkingDir: '/tmp/' })}/json`);
+    expect(body.Config).toMatchObject({ WorkingDir: '/tmp' });
+  });
+
+  test('old clients: a shareable ipc namespace, one network', async () => {
+    const old = await call('POST', '/v1.39/containers/create', { Image: 'busybox' });
+    const { body } = await call('GET', `/containers/${old.body.Id}/json`);
+    expect(body.HostConfig).toMatchObject({ IpcMode: 'shareable' });
+    const NetworkingConfig = { EndpointsConfig: { bridge: {}, host: {} } };
+    const two = await call('POST', '/v1.43/containers/create', { Image: 'busybox', NetworkingConfig });
+    expect(two.status).toBe(400);
+    expect(two.message).toStartWith('Container cannot be created with multiple network endpoints');
+  });
+});
+
+test('the terminal of an exec whose container was killed has no size', async () => {
+  const id = await started({ Cmd: ['sleep', '300'] });
+  const exec = await call('POST', `/containers/${id}/exec`, { Tty: true, Cmd: ['sleep', '300'] });
+  expect((await call('POST', `/exec/${exec.body.Id}/start`, { Detach: true, Tty: true })).status).toBe(200);
+  await call('POST', `/containers/${id}/kill`);
+  await call('POST', `/containers/${id}/wait`);
+  const answer = await call('POST', `/exec/${exec.body.Id}/resize?h=40&w=40`);
+  expect(answer.status).toBe(409);
+  expect(answer.message).toContain('is not running');
+}, 60_000);
+
+describe('images', () => {
+  test('a tag that reads like a digest is refused', async () => {
+    const answer = await call('POST', '/images/busybox/tag?repo=sha256&tag=sometag');
+    expect(answer.status).toBe(400);
+    expect(answer.message).toContain('ambiguous tag');
+  });
+
+  test.each([
+    ['macos', 'operating system is not supported'],
+    ['windows/amd64', 'operating system is not supported'],
+    ['/', 'is an invalid OS component'],
+    ['nintendo64', 'unknown operating system or architecture'],
+  ])('import for the platform %s: %s', async (platform, words) => {
+    const query = `fromSrc=-&repo=other&platform=${encodeURIComponent(platform)}`;
+    const answer = await call('POST', `/images/create?${query}`, new Uint8Array(10_240));
+    expect(answer.status).toBe(400);
+    expect(answer.message).toContain(words);
+  });
+
+  test('save: the configuration bears the time at which the image was made', async () => {
+    const { body } = await call('GET', '/images/busybox/json');
+    const config = String(body.Id).replace(':', '/');
+    const tar = await daemon.request('GET', '/images/busybox/get');
+    let seconds: number | undefined;
+    for await (const { entry, body: bytes } of readTarMembers(tar.body!)) {
+      for await (const _chunk of bytes);
+      if (entry.name === `blobs/${config}`) seconds = entry.seconds;
+    }
+    expect(seconds).toBe(Math.floor(Date.parse(String(body.Created)) / 1000));
+    expect((await call('GET', '/images/busybox/get?platform={}&platform={}')).status).toBe(400);
+  });
+});
