@@ -1,6 +1,6 @@
 import { TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import { parseSignal } from '../../base/signals.ts';
+import { parseSignal, signalName } from '../../base/signals.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
@@ -105,6 +105,8 @@ export class ContainerEngine implements ContainerService {
         `cannot kill container: ${ref}: container ${container.id} is not running`,
       );
     }
+    // As dockerd: whoever kills finds the container ended; other signals may do anything.
+    if (signalName(number) === 'SIGKILL') return await this.#parts.supervisor.kill(container.id);
     this.#parts.set.updateState(container.id, { manuallyStopped: true });
     await this.#parts.supervisor.signal(container, number);
   }

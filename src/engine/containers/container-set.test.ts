@@ -39,6 +39,8 @@ describe('ContainerSet', () => {
     expect(() => set.get('a')).toThrow('multiple IDs found with provided prefix: a');
     expect(() => set.get('nope')).toThrow('No such container: nope');
     expect(set.list().map((entry) => entry.name)).toEqual(['two', 'one']);
+    set.add({ ...container(`ad${'0'.repeat(62)}`, 'three'), createdAt: set.get(B).createdAt });
+    expect(set.list().map((entry) => entry.name)).toEqual(['three', 'two', 'one']);
   });
 
   test('a name is free again after release, removal or rename', () => {

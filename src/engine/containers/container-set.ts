@@ -116,7 +116,8 @@ export class ContainerSet {
 
   /** Newest first. */
   list(): Container[] {
-    return [...this.#byId.values()].sort((a, b) => b.createdAt - a.createdAt);
+    // Two may have been made in one millisecond: the later one first.
+    return [...this.#byId.values()].reverse().sort((a, b) => b.createdAt - a.createdAt);
   }
 }
 

@@ -237,3 +237,12 @@ test('a restart does not remove a container with --rm, its own end does', async 
   await world.exit(0);
   expect(world.removed).toEqual([ID]);
 });
+
+test('a kill sends one signal and resolves after the end was handled', async () => {
+  world.add();
+  await world.supervisor.start(ID);
+  world.onSignal = () => setTimeout(() => void world.exit(137), 20);
+  await world.supervisor.kill(ID);
+  expect(world.state.status).toBe('exited');
+  expect(world.events.filter((action) => action === 'kill')).toEqual(['kill']);
+});

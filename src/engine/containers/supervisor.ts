@@ -313,17 +313,17 @@ export class Supervisor {
     const { id } = container;
     const ended = waiters.next(id, 'exit');
     set.updateState(id, { manuallyStopped: true });
+    const kill = parseSignal('SIGKILL');
     await this.signal(container, signal, timeout !== 0);
-    if (timeout >= 0 && !(await settlesWithin(ended, timeout * 1000))) {
-      await this.signal(container, parseSignal('SIGKILL'));
-      // A process in uninterruptible sleep outlives SIGKILL: tell so instead of hanging for ever.
-      if (!(await settlesWithin(ended, KILL_PATIENCE))) {
-        const pids = await runtime.pids(id).catch(() => []);
-        throw new TareError(
-          'internal',
-          `container ${id} did not end within ${KILL_PATIENCE / 1000} s of SIGKILL (processes ${pids.join(' ')} hang in the kernel)`,
-        );
-      }
+    const inTime = signal !== kill && (timeout < 0 || (await settlesWithin(ended, timeout * 1000)));
+    if (signal !== kill && !inTime) await this.signal(container, kill);
+    // A process in uninterruptible sleep outlives SIGKILL: tell so instead of hanging for ever.
+    if (!inTime && !(await settlesWithin(ended, KILL_PATIENCE))) {
+      const pids = await runtime.pids(id).catch(() => []);
+      throw new TareError(
+        'internal',
+        `container ${id} did not end within ${KILL_PATIENCE / 1000} s of SIGKILL (processes ${pids.join(' ')} hang in the kernel)`,
+      );
     }
     await ended;
   }
@@ -345,7 +345,7 @@ export class Supervisor {
     }
   }
 
-  /** SIGKILL and the end of it, for `rm -f`. */
+  /** SIGKILL and the end of it. */
   async kill(id: string): Promise<void> {
     const container = this.#parts.set.byId(id);
     if (container && isAlive(container.state)) await this.#end(container, parseSignal('SIGKILL'), 0);
