@@ -41,6 +41,11 @@ export async function readJson<T>(x: Exchange, codec: Codec<T>, limit = MAX_JSON
   return decode(codec, json);
 }
 
+/** Like readJson, undefined when there is no body. */
+export async function readOptionalJson<T>(x: Exchange, codec: Codec<T>): Promise<T | undefined> {
+  return hasNoBody(x) ? undefined : await readJson(x, codec);
+}
+
 /** Like readJson, for endpoints that need a body. */
 export async function requireJson<T>(x: Exchange, codec: Codec<T>, complaint: string): Promise<T> {
   if (hasNoBody(x)) throw new HttpError(400, complaint);

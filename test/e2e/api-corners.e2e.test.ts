@@ -144,6 +144,35 @@ test('the terminal of an exec whose container was killed has no size', async () 
   expect(answer.message).toContain('is not running');
 }, 60_000);
 
+test("an exec has its container's limits, and its terminal the size that comes at once", async () => {
+  const Ulimits = [{ Name: 'nofile', Soft: 512, Hard: 512 }];
+  const id = await started({ Cmd: ['sleep', '300'], HostConfig: { Ulimits } });
+  const script = 'ulimit -n; stty size';
+  const { body } = await call('POST', `/containers/${id}/exec`, {
+    AttachStdout: true,
+    Tty: true,
+    Cmd: ['sh', '-c', `sleep 0.3; ${script}`],
+  });
+  const all = upgradeAndEnd(`/exec/${body.Id}/start`, '{"Detach":false,"Tty":true}');
+  for (;;) {
+    const resized = await call('POST', `/exec/${body.Id}/resize?h=20&w=50`);
+    if (resized.status === 200) break;
+    // The request to start may still be on its way.
+    expect(resized.message).toContain('is not running');
+  }
+  expect((await all).toString()).toEndWith('\r\n\r\n512\r\n20 50\r\n');
+}, 60_000);
+
+test('commit takes a configuration, and what it leaves open from the container', async () => {
+  const id = await create({ Cmd: ['sleep', '300'], Env: ['A=1'], WorkingDir: '/tmp' });
+  const config = { Cmd: ['echo', 'x'], Labels: { a: 'b' } };
+  const { status: made, body } = await call('POST', `/commit?container=${id}`, config);
+  expect(made).toBe(201);
+  const image = await call('GET', `/images/${body.Id}/json`);
+  expect(image.body.Config).toMatchObject({ ...config, WorkingDir: '/tmp' });
+  expect((image.body.Config as { Env: string[] }).Env).toContain('A=1');
+});
+
 describe('images', () => {
   test('a tag that reads like a digest is refused', async () => {
     const answer = await call('POST', '/images/busybox/tag?repo=sha256&tag=sometag');

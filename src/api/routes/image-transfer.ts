@@ -2,7 +2,7 @@ import { TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { ContainerService } from '../../engine/containers/containers.ts';
 import type { ImageService } from '../../engine/images/images.ts';
-import { bodyStream, readJson } from '../body.ts';
+import { bodyStream, readOptionalJson } from '../body.ts';
 import { containerConfigCodec } from '../codec/container-config.ts';
 import { HttpError } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
@@ -101,8 +101,7 @@ export function imageTransferRoutes({ images, containers, log }: Dependencies): 
       method: 'POST',
       pattern: '/commit',
       async handle(x) {
-        // The body is a container configuration; what it changes comes as instructions from every client.
-        await readJson(x, containerConfigCodec);
+        const config = await readOptionalJson(x, containerConfigCodec);
         const repo = text(x, 'repo');
         const id = await containers.commit(text(x, 'container'), {
           reference: repo === '' ? '' : joinReference(repo, text(x, 'tag')),
@@ -110,6 +109,7 @@ export function imageTransferRoutes({ images, containers, log }: Dependencies): 
           author: text(x, 'author'),
           pause: flagOr(x, 'pause', true),
           changes: splitChanges(x.query.getAll('changes')),
+          ...(config && { config }),
         });
         x.json(201, { Id: id });
       },

@@ -9,7 +9,8 @@ import type { ImageService } from '../images/images.ts';
 import { containerEvent } from './container-event.ts';
 import type { ContainerSet } from './container-set.ts';
 import type { CommitOptions } from './containers.ts';
-import type { Container, ContainerConfig } from './model.ts';
+import { mergeConfig } from './merge-config.ts';
+import type { ContainerConfig } from './model.ts';
 import type { ContainerPaths } from './paths.ts';
 
 /** What reading containers' files takes. */
@@ -59,7 +60,11 @@ export class ContainerFiles {
     const container = set.get(ref);
     const { id } = container;
     const freeze = options.pause && container.state.status === 'running';
-    const config = applyChanges(imageConfigOf(container), options.changes);
+    const own = imageConfigOf(container.config);
+    const config = applyChanges(
+      options.config ? imageConfigOf(mergeConfig(options.config, own)) : own,
+      options.changes,
+    );
     if (freeze) await runtime.pause(id);
     try {
       const base = images.get(container.imageId);
@@ -92,8 +97,7 @@ export class ContainerFiles {
 }
 
 /** The part of a container's config that an image keeps. */
-function imageConfigOf(container: Container): NonNullable<Parameters<typeof applyChanges>[0]> {
-  const { config } = container;
+function imageConfigOf(config: ContainerConfig): NonNullable<Parameters<typeof applyChanges>[0]> {
   const keep = (record: ContainerConfig['volumes']): ContainerConfig['volumes'] | null =>
     Object.keys(record).length > 0 ? record : null;
   return {

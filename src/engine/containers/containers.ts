@@ -1,4 +1,4 @@
-import type { Container, CreateContainer, HostConfig } from './model.ts';
+import type { Container, ContainerConfig, CreateContainer, HostConfig } from './model.ts';
 
 /**
  * What the engine does with containers. `ref` is a full id, a unique prefix of one, or a name (with or without a
@@ -100,6 +100,8 @@ export interface CommitOptions {
   readonly comment: string;
   readonly author: string;
   readonly pause: boolean;
+  /** What the image's configuration has instead of the container's; what is left open there is taken from it. */
+  readonly config?: ContainerConfig;
   /** Dockerfile instructions (`CMD`, `ENV`, …). */
   readonly changes: readonly string[];
 }

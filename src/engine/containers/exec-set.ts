@@ -25,6 +25,8 @@ export interface ExecParts {
 }
 
 type Entry = { -readonly [Key in keyof Exec]: Exec[Key] } & {
+  /** Resolves when the process was started, or could not be. */
+  started: PromiseWithResolvers<void>;
   exited: PromiseWithResolvers<void>;
   finishedAt: number;
 };
@@ -56,6 +58,7 @@ export class ExecSet {
       running: false,
       exitCode: null,
       pid: 0,
+      started: Promise.withResolvers(),
       exited: Promise.withResolvers(),
       finishedAt: 0,
     });
@@ -115,12 +118,16 @@ export class ExecSet {
       entry.exitCode = startFailure(error).exitCode === 127 ? 127 : 126;
       entry.finishedAt = Date.now();
       throw error;
+    } finally {
+      entry.started.resolve();
     }
     return new ExecSession(session, entry.exited.promise);
   }
 
   async resize(id: string, height: number, width: number): Promise<void> {
     const entry = this.#entry(id);
+    // A client gives the size as soon as it has the stream, which is before the process runs.
+    if (entry.running) await entry.started.promise;
     const container = this.#parts.set.byId(entry.containerId);
     if (!entry.running || !container || !isAlive(container.state)) {
       throw new TareError('conflict', `exec ${id} is not running`);

@@ -219,6 +219,7 @@ export function execInput(
     capAdd: hostConfig.capAdd,
     capDrop: hostConfig.capDrop,
     security: parseSecurityOptions(hostConfig.securityOpt),
+    ulimits: hostConfig.resources.ulimits,
     machine,
   };
 }

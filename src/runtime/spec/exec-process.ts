@@ -1,8 +1,9 @@
 import { processCapabilities } from './build-spec.ts';
 import { chooseCapabilities } from './capabilities.ts';
 import { processEnvironment } from './environment.ts';
-import type { MachineFacts, ResolvedUser } from './input.ts';
+import type { MachineFacts, ResolvedUser, Ulimit } from './input.ts';
 import type { OciProcess } from './oci-spec.ts';
+import { ociRlimits } from './process-limits.ts';
 import type { SecurityOptions } from './security-options.ts';
 
 /** A further process in a container, with its user resolved. */
@@ -20,6 +21,8 @@ export interface ExecInput {
   readonly capAdd: readonly string[];
   readonly capDrop: readonly string[];
   readonly security: SecurityOptions;
+  /** The container's. */
+  readonly ulimits: readonly Ulimit[];
   readonly machine: MachineFacts;
 }
 
@@ -32,6 +35,8 @@ export function buildExecProcess(input: ExecInput): OciProcess {
     drop: input.capDrop,
     bounding: machine.capabilities,
   });
+  // The container's start told what the machine does not allow.
+  const { rlimits } = ociRlimits(input.ulimits, machine);
   const { home, ...processUser } = user;
   const apparmor = machine.apparmor ? security.apparmor : undefined;
   return {
@@ -41,6 +46,7 @@ export function buildExecProcess(input: ExecInput): OciProcess {
     env: processEnvironment(input.env, { hostname: input.hostname, terminal, home }),
     cwd: input.workingDir || '/',
     capabilities: processCapabilities(capabilities, user.uid),
+    ...(rlimits.length > 0 && { rlimits }),
     ...(security.noNewPrivileges && { noNewPrivileges: true }),
     ...(apparmor !== undefined && apparmor !== 'unconfined' && { apparmorProfile: apparmor }),
   };
