@@ -142,32 +142,47 @@ export class Exchange {
     this.#end(bytes);
   }
 
-  /**
-   * Ends the answer. When the client is still sending its request, the connection stays open and what comes is
-   * thrown away until it stops (or LINGER has passed): closed at once, its next write would fail with a broken
-   * pipe, and it would never read why.
-   */
+  /** Ends the answer after the request was read. */
   #end(body: Uint8Array): void {
-    const { request, response } = this;
-    const { headers } = request;
-    const sending = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-    if (!sending || request.readableEnded || request.destroyed) {
+    const { response } = this;
+    if (this.#isReceived()) {
       response.end(body);
       return;
     }
     response.write(body);
-    const timer = setTimeout(() => request.destroy(), LINGER);
-    const done = () => {
-      clearTimeout(timer);
+    void this.discardRequest().then(() => {
       if (!response.writableEnded) response.end();
-    };
-    request.once('end', done);
-    request.once('close', done);
-    request.once('error', done);
-    // Who waited for the body (bodyStream) waits no more; a request with such a listener would not flow.
-    request.removeAllListeners('readable');
-    request.on('data', () => {});
-    request.resume();
+    });
+  }
+
+  #isReceived(): boolean {
+    const { headers, readableEnded, destroyed } = this.request;
+    const sent = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+    return !sent || readableEnded || destroyed;
+  }
+
+  /**
+   * For an answer that comes while the client is still sending its request: what comes is thrown away until it
+   * stops (or LINGER has passed). Closed at once, its next write would fail with a broken pipe, and it would never
+   * read the answer.
+   */
+  discardRequest(): Promise<void> {
+    const { request } = this;
+    if (this.#isReceived()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => request.destroy(), LINGER);
+      const done = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      request.once('end', done);
+      request.once('close', done);
+      request.once('error', done);
+      // Who waited for the body (bodyStream) waits no more; a request with such a listener would not flow.
+      request.removeAllListeners('readable');
+      request.on('data', () => {});
+      request.resume();
+    });
   }
 
   /** An answer without a body. */

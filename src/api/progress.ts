@@ -36,15 +36,19 @@ export class ProgressStream {
     return this.#answer;
   }
 
-  /** Runs an operation that reports here and ends the answer, with an error line if it failed. */
-  async run(operation: () => Promise<void>, log?: Logger): Promise<void> {
+  /**
+   * Runs an operation that reports here and ends the answer, with an error line if it failed. `alwaysHere`: also
+   * when nothing was reported before; else the error then is an answer of its own, with its status.
+   */
+  async run(operation: () => Promise<void>, log?: Logger, alwaysHere = false): Promise<void> {
     try {
       await operation();
     } catch (error) {
-      if (this.#answer === undefined) throw error;
+      if (this.#answer === undefined && !alwaysHere) throw error;
       if (!isKind(error, 'cancelled')) log?.warn(`operation failed: ${messageOf(error)}`);
       const message = messageOf(error);
       this.send({ errorDetail: { message }, error: message });
+      await this.#x.discardRequest();
     }
     await this.#open().end();
   }

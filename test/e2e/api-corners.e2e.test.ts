@@ -192,6 +192,13 @@ describe('images', () => {
     expect(answer.message).toContain(words);
   });
 
+  test('load: what is no archive is an error in the stream', async () => {
+    const response = await daemon.request('POST', '/images/load', new TextEncoder().encode('abc'));
+    expect(response.status).toBe(200);
+    const lines = (await response.text()).trim().split('\n');
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ errorDetail: { message: expect.any(String) } });
+  });
+
   test('save: the configuration bears the time at which the image was made', async () => {
     const { body } = await call('GET', '/images/busybox/json');
     const config = String(body.Id).replace(':', '/');

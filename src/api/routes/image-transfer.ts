@@ -68,15 +68,20 @@ export function imageTransferRoutes({ images, containers, log }: Dependencies): 
       async handle(x) {
         const quiet = flagOr(x, 'quiet', true);
         const progress = new ProgressStream(x);
-        await progress.run(async () => {
-          const names = await images.load(bodyStream(x), (event) => {
-            if (!quiet) progress.report(event);
-          });
-          for (const name of names) {
-            const what = name.startsWith('sha256:') ? 'Loaded image ID' : 'Loaded image';
-            progress.send({ stream: `${what}: ${name}\n` });
-          }
-        }, log);
+        await progress.run(
+          async () => {
+            const names = await images.load(bodyStream(x), (event) => {
+              if (!quiet) progress.report(event);
+            });
+            for (const name of names) {
+              const what = name.startsWith('sha256:') ? 'Loaded image ID' : 'Loaded image';
+              progress.send({ stream: `${what}: ${name}\n` });
+            }
+            // As dockerd, whose answer has begun by then; docker-py tells damaged archives apart by it.
+          },
+          log,
+          true,
+        );
       },
     },
     {
