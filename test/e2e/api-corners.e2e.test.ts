@@ -144,6 +144,16 @@ test('the terminal of an exec whose container was killed has no size', async () 
   expect(answer.message).toContain('is not running');
 }, 60_000);
 
+test('a container whose stream has ended can be removed', async () => {
+  for (let i = 0; i < 5; i++) {
+    const id = await create({ Cmd: ['echo', 'plain'] });
+    const stream = daemon.request('POST', `/containers/${id}/attach?stream=1&stdout=1&stderr=1`);
+    expect((await call('POST', `/containers/${id}/start`)).status).toBe(204);
+    expect(await (await stream).text()).toEndWith('plain\n');
+    expect((await call('DELETE', `/containers/${id}`)).status).toBe(204);
+  }
+}, 60_000);
+
 test("an exec has its container's limits, and its terminal the size that comes at once", async () => {
   const Ulimits = [{ Name: 'nofile', Soft: 512, Hard: 512 }];
   const id = await started({ Cmd: ['sleep', '300'], HostConfig: { Ulimits } });

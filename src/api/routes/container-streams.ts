@@ -23,6 +23,13 @@ interface Dependencies {
 export const RAW_STREAM = 'application/vnd.docker.raw-stream';
 const MULTIPLEXED_STREAM = 'application/vnd.docker.multiplexed-stream';
 
+/**
+ * Between the header of a hijacked stream and bytes that are there at once: docker-py reads the header through a
+ * buffer, throws away what is in it besides, and goes on with the bare socket. dockerd is slow enough for that.
+ * Milliseconds.
+ */
+export const HEADER_PAUSE = 10;
+
 /** The content type of a stream that is framed unless there is a terminal; named apart since API 1.42. */
 export function streamType(tty: boolean, version: number): string {
   return tty || version < 42 ? RAW_STREAM : MULTIPLEXED_STREAM;
@@ -74,6 +81,7 @@ export function containerStreamRoutes({ containers, events, now }: Dependencies)
     if (withLogs) {
       // Output that comes meanwhile waits in the session.
       session?.pause();
+      await Bun.sleep(HEADER_PAUSE);
       const format: LogFormat = { multiplex, timestamps: false, details: false };
       for await (const record of containers.logs(container.id, pastLogs(wants, x.signal))) {
         if (!client.write(encodeRecord(record, format))) await drained(client);

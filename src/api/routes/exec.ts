@@ -9,7 +9,7 @@ import { HttpError } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Route } from '../router.ts';
 import { pumpSession } from '../session-pump.ts';
-import { streamType } from './container-streams.ts';
+import { HEADER_PAUSE, streamType } from './container-streams.ts';
 import { readSize } from './containers.ts';
 
 type Containers = Pick<ContainerService, 'get' | 'createExec' | 'getExec' | 'startExec' | 'resizeExec'>;
@@ -83,6 +83,7 @@ async function startExec(containers: Containers, x: Exchange): Promise<void> {
     session = await containers.startExec(exec.id, options);
   } catch (error) {
     const words = Buffer.from(`${messageOf(error)}\r\n`);
+    await Bun.sleep(HEADER_PAUSE);
     client.write(tty ? words : encodeFrame('stdout', words));
     client.read(
       () => undefined,

@@ -26,6 +26,7 @@ import { checkName } from './names.ts';
 import type { ContainerRemover } from './remover.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
 import { Session } from './sessions.ts';
+import { SettledSession } from './settled-session.ts';
 import type { Supervisor } from './supervisor.ts';
 import { listProcesses } from './top.ts';
 import type { Waiters, WaitResult } from './waiters.ts';
@@ -211,7 +212,11 @@ export class ContainerEngine implements ContainerService {
     if (isAlive(container.state)) session.connect(await supervisor.attach(container.id));
     else supervisor.addPending(container.id, session);
     events.emit(containerEvent(container, 'attach'));
-    return session;
+    const { set, waiters } = this.#parts;
+    return new SettledSession(session, async () => {
+      const now = set.byId(container.id);
+      if (now && isAlive(now.state)) await waiters.next(container.id, 'exit');
+    });
   }
 
   logs(ref: string, options: LogOptions): AsyncIterable<LogRecord> {

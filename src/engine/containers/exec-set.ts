@@ -10,6 +10,7 @@ import type { Exec, ExecConfig, IoSession } from './containers.ts';
 import { isAlive } from './lifecycle.ts';
 import type { Container } from './model.ts';
 import { Session } from './sessions.ts';
+import { SettledSession } from './settled-session.ts';
 import { startFailure } from './start-failure.ts';
 
 /** Makes the OCI `process` of an exec: user, environment, capabilities, directory. */
@@ -33,8 +34,6 @@ type Entry = { -readonly [Key in keyof Exec]: Exec[Key] } & {
 
 /** How long an ended exec can still be inspected, as dockerd keeps it. Milliseconds. */
 const KEEP = 300_000;
-/** An exec's exit code is known at the latest this long after its output ended. */
-const EXIT_PATIENCE = 5_000;
 
 /** The execs of all containers; in memory only, as dockerd has it. */
 export class ExecSet {
@@ -121,7 +120,7 @@ export class ExecSet {
     } finally {
       entry.started.resolve();
     }
-    return new ExecSession(session, entry.exited.promise);
+    return new SettledSession(session, () => entry.exited.promise);
   }
 
   async resize(id: string, height: number, width: number): Promise<void> {
@@ -186,39 +185,4 @@ function checkRunning(container: Container): void {
     );
   }
   if (status !== 'running') throw new TareError('conflict', `container ${container.id} is not running`);
-}
-
-/** A session that ends only after the exit code is known: clients ask for it right after the stream's end. */
-class ExecSession implements IoSession {
-  readonly tty: boolean;
-  readonly ended: Promise<'eof' | 'closed' | 'overrun'>;
-  readonly #session: Session;
-
-  constructor(session: Session, exited: Promise<void>) {
-    this.tty = session.tty;
-    this.#session = session;
-    this.ended = session.ended.then(async (end) => {
-      if (end === 'eof') await Promise.race([exited, Bun.sleep(EXIT_PATIENCE)]);
-      return end;
-    });
-  }
-
-  onOutput(listener: (stream: 'stdout' | 'stderr', chunk: Uint8Array) => void): void {
-    this.#session.onOutput(listener);
-  }
-  write(chunk: Uint8Array): Promise<void> {
-    return this.#session.write(chunk);
-  }
-  closeInput(): Promise<void> {
-    return this.#session.closeInput();
-  }
-  pause(): void {
-    this.#session.pause();
-  }
-  resume(): void {
-    this.#session.resume();
-  }
-  close(): void {
-    this.#session.close();
-  }
 }
