@@ -117,6 +117,11 @@ describe('what create refuses and what it makes of things', () => {
     expect((await call('POST', `/containers/${wants}/start`)).message).toContain('non-shareable IPC');
   }, 60_000);
 
+  test.each(['nowhere', 'container:nobody'])('the network %s is no reason to pull', async (NetworkMode) => {
+    const body = { Image: 'busybox', HostConfig: { NetworkMode } };
+    expect((await call('POST', '/containers/create', body)).status).toBe(400);
+  });
+
   test('a working directory loses its last slash', async () => {
     const { body } = await call('GET', `/containers/${await create({ WorkingDir: '/tmp/' })}/json`);
     expect(body.Config).toMatchObject({ WorkingDir: '/tmp' });

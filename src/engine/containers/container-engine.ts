@@ -94,7 +94,10 @@ export class ContainerEngine implements ContainerService {
   }
 
   async kill(ref: string, signal: string): Promise<void> {
-    const container = this.get(ref);
+    const container = this.#parts.set.find(ref);
+    if (!container) {
+      throw new TareError('not-found', `cannot kill container: ${ref}: No such container: ${ref}`);
+    }
     const number = parseSignal(signal || 'SIGKILL');
     if (container.state.status === 'restarting') {
       this.#parts.supervisor.cancelRestart(container.id);

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { UndoStack } from '../../base/dispose.ts';
-import { TareError } from '../../base/errors.ts';
+import { isKind, messageOf, TareError } from '../../base/errors.ts';
 import { newId, shortId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import { formatPlatform, matchesPlatform, normalizePlatform, parsePlatform } from '../../oci/platform.ts';
@@ -79,7 +79,7 @@ export class ContainerCreator {
     parseSecurityOptions(asked.securityOpt);
     const { resources, warnings } = adaptResources(asked.resources, this.#parts.cgroups);
     const hostConfig = { ...asked, resources };
-    const endpoints = this.#endpoints(request, hostConfig);
+    const endpoints = this.#knownEndpoints(request, hostConfig);
     const undo = new UndoStack();
     set.reserveName(name, id);
     undo.push(() => set.releaseName(name));
@@ -152,6 +152,15 @@ export class ContainerCreator {
     // A container in another's network shares its names too; checkRequest refuses an own host name there.
     if (config.hostname === '' && mode.kind === 'word') config.hostname = shortId(id);
     return config;
+  }
+
+  /** Says "invalid" of a network or container that is not there: after a 404 clients pull the image and try again. */
+  #knownEndpoints(request: CreateContainer, host: HostConfig): Container['endpoints'] {
+    try {
+      return this.#endpoints(request, host);
+    } catch (error) {
+      throw isKind(error, 'not-found') ? new TareError('invalid', messageOf(error), error) : error;
+    }
   }
 
   /** The endpoints as asked for; addresses come at the start. The first is the one of the network mode. */
