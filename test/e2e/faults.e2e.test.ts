@@ -1,6 +1,15 @@
 /** Faults at the worst moment: nothing stays half-made, and what is in the way can be removed. */
 import { expect, test } from 'bun:test';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { must, run, until } from '../support/command.ts';
 import { startDaemon } from '../support/daemon.ts';
@@ -70,6 +79,30 @@ test('on a disk full to the last block: stop, rm, rmi and the exit codes still w
     rmdirSync(place);
     rmdirSync(root);
   }
+}, 120_000);
+
+test('an exec root without room: an exec says so and leaves nothing', async () => {
+  await using daemon = await startDaemon({ isolated: true });
+  await daemon.terminate();
+  await must(['mount', '-t', 'tmpfs', '-o', 'size=400k', 'none', daemon.execRoot]);
+  try {
+    await daemon.start();
+    await daemon.ok('tare', ['run', '-d', '--name', 'runs', 'busybox', 'sleep', '1000']);
+    // What the start needed for a moment has to be gone first.
+    await Bun.sleep(500);
+    await run(['dd', 'if=/dev/zero', `of=${join(daemon.execRoot, 'fill')}`, 'bs=1k']);
+    expect(statfsSync(daemon.execRoot).bavail).toBe(0);
+    const refused = await daemon.tare('exec', 'runs', 'true');
+    expect(refused.stdout).toMatch(/no space left on device; free some/);
+    expect(readdirSync(join(daemon.execRoot, 'rt/execs'))).toEqual([]);
+    rmSync(join(daemon.execRoot, 'fill'));
+    expect(await daemon.ok('tare', ['exec', 'runs', 'echo', 'room'])).toBe('room');
+    await daemon.ok('tare', ['rm', '-f', 'runs']);
+    await daemon.terminate();
+  } finally {
+    await must(['umount', '-l', daemon.execRoot]);
+  }
+  await daemon.start();
 }, 120_000);
 
 test('rm -f takes a container that restarts all the time, and one that is being started', async () => {
