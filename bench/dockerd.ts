@@ -1,9 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { busyboxTar } from '../test/support/busybox-image.ts';
-import { must, until } from '../test/support/command.ts';
+import { must } from '../test/support/command.ts';
 import { dockerCli } from '../test/support/daemon.ts';
+import { removeAll, startDaemon, untilReady } from './daemon.ts';
 import { type Engine, Place } from './engine.ts';
-import { answers, removeAll } from './tare.ts';
 import type { OpenTree, Tree } from './tree.ts';
 
 /** Docker's daemon with its containerd, from Debian: this system's, or that of a tree with a newer Debian. */
@@ -39,12 +38,8 @@ export class DockerEngine implements Engine {
       ...['--data-root', path('data'), '--exec-root', path('exec'), '--pidfile', path('pid')],
       ...['--storage-driver', 'overlay2', '--exec-opt', 'native.cgroupdriver=cgroupfs'],
     ];
-    const log = Bun.file(path('daemon.log'));
-    this.#daemon = Bun.spawn(argv, { cwd: '/', stdin: 'ignore', stdout: log, stderr: log });
-    await until('dockerd answers', () => answers(this.#socket), 60_000).catch(async (error: Error) => {
-      throw new Error(`${error.message}\n${(await log.text()).slice(-4000)}`);
-    });
-    await must(this.argv(['import', '-c', 'CMD ["sh"]', await busyboxTar(), 'busybox']), { env: this.env });
+    this.#daemon = startDaemon(argv, path('daemon.log'));
+    await untilReady(this, this.#socket, path('daemon.log'), 60_000);
   }
 
   async stop(): Promise<void> {

@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { busyboxTar } from '../test/support/busybox-image.ts';
 import { must } from '../test/support/command.ts';
+import { removeAll } from './daemon.ts';
 import { type Engine, Place } from './engine.ts';
-import { removeAll } from './tare.ts';
 import type { OpenTree, Tree } from './tree.ts';
 
 /** podman wants 1,048,576 of each by default, which fails where the daemon may not raise its own limits. */

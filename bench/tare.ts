@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { ensureBuilt } from '../scripts/ensure-built.ts';
-import { busyboxTar } from '../test/support/busybox-image.ts';
-import { must, until } from '../test/support/command.ts';
+import { must } from '../test/support/command.ts';
+import { removeAll, startDaemon, untilReady } from './daemon.ts';
 import { type Engine, Place } from './engine.ts';
 
 /** This project's engine, as `dist/tare` is. */
@@ -27,12 +27,8 @@ export class TareEngine implements Engine {
       ...['--data-root', path('data'), '--exec-root', path('exec'), '--pidfile', path('pid')],
       ...['--bridge', 'tare0', '--bip', '172.17.0.1/16'],
     ];
-    const log = Bun.file(path('daemon.log'));
-    this.#daemon = Bun.spawn(argv, { cwd: '/', stdin: 'ignore', stdout: log, stderr: log });
-    await until('tare answers', () => answers(this.#socket), 20_000).catch(async (error: Error) => {
-      throw new Error(`${error.message}\n${await log.text()}`);
-    });
-    await must(this.argv(['import', '-c', 'CMD ["sh"]', await busyboxTar(), 'busybox']), { env: this.env });
+    this.#daemon = startDaemon(argv, path('daemon.log'));
+    await untilReady(this, this.#socket, path('daemon.log'), 20_000);
   }
 
   async stop(): Promise<void> {
@@ -67,21 +63,3 @@ export class TareEngine implements Engine {
 }
 
 const isHelper = (command: string) => /^\S*(conmon|crun)\b/.test(command);
-
-/** True when something answers `/_ping` on the socket. */
-export async function answers(socket: string): Promise<boolean> {
-  try {
-    return (await fetch('http://engine/_ping', { unix: socket })).ok;
-  } catch {
-    return false;
-  }
-}
-
-/** Removes all containers of an engine. */
-export async function removeAll(engine: Engine): Promise<void> {
-  const list = await must(engine.argv(['ps', '-aq']), { env: engine.env }).catch(() => '');
-  const ids = list.split('\n').filter(Boolean);
-  const fast = engine.name.startsWith('podman') ? ['-t', '0'] : [];
-  if (ids.length > 0)
-    await must(engine.argv(['rm', '-f', ...fast, ...ids]), { env: engine.env, timeout: 600_000 });
-}

@@ -1,7 +1,7 @@
 import { dlopen, FFIType, type Pointer, ptr, read } from 'bun:ffi';
 import { SyscallError } from './errno.ts';
 
-const { i32, u32, i64, u64, cstring, ptr: pointer } = FFIType;
+const { i32, u32, i64, u64, ptr: pointer } = FFIType;
 
 /**
  * The C library's functions we call. The stubs block the calling thread, so only short calls go here on the
@@ -17,19 +17,15 @@ const library = dlopen('libc.so.6', {
   close: { args: [i32], returns: i32 },
   socket: { args: [i32, i32, i32], returns: i32 },
   bind: { args: [i32, pointer, u32], returns: i32 },
-  listen: { args: [i32, i32], returns: i32 },
   connect: { args: [i32, pointer, u32], returns: i32 },
   shutdown: { args: [i32, i32], returns: i32 },
   send: { args: [i32, pointer, u64, i32], returns: i64 },
   recv: { args: [i32, pointer, u64, i32], returns: i64 },
   setsockopt: { args: [i32, i32, i32, pointer, u32], returns: i32 },
-  getsockopt: { args: [i32, i32, i32, pointer, pointer], returns: i32 },
   getsockname: { args: [i32, pointer, pointer], returns: i32 },
-  poll: { args: [pointer, u64, i32], returns: i32 },
   read: { args: [i32, pointer, u64], returns: i64 },
   write: { args: [i32, pointer, u64], returns: i64 },
   pipe2: { args: [pointer, i32], returns: i32 },
-  ioctl: { args: [i32, u64, pointer], returns: i32 },
   fcntl: { args: [i32, i32, i64], returns: i32 },
   flock: { args: [i32, i32], returns: i32 },
   prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
@@ -37,8 +33,6 @@ const library = dlopen('libc.so.6', {
   lgetxattr: { args: [pointer, pointer, pointer, u64], returns: i64 },
   lsetxattr: { args: [pointer, pointer, pointer, u64, i32], returns: i32 },
   llistxattr: { args: [pointer, pointer, u64], returns: i64 },
-  getgrnam: { args: [pointer], returns: pointer },
-  umask: { args: [u32], returns: u32 },
   epoll_create1: { args: [i32], returns: i32 },
   epoll_ctl: { args: [i32, i32, i32, pointer], returns: i32 },
   epoll_wait: { args: [i32, pointer, i32, i32], returns: i32 },
@@ -47,7 +41,6 @@ const library = dlopen('libc.so.6', {
   inotify_rm_watch: { args: [i32, i32], returns: i32 },
   waitid: { args: [i32, u32, pointer, i32], returns: i32 },
   syscall: { args: [i64, i64, i64, i64, i64, i64, i64], returns: i64 },
-  strerror: { args: [i32], returns: cstring },
 });
 
 /** The raw symbols, for the other files of this folder only. */
@@ -73,14 +66,12 @@ export function check(result: number | bigint, call: string, subject = ''): numb
 /** Numbers of system calls without a wrapper in Debian 12's C library, or the same on both architectures. */
 const NUMBERS = {
   pidfd_send_signal: 424,
-  open_tree: 428,
   move_mount: 429,
   fsopen: 430,
   fsconfig: 431,
   fsmount: 432,
   pidfd_open: 434,
   openat2: 437,
-  mount_setattr: 442,
 } as const;
 
 type SyscallArgument = number | bigint | NodeJS.TypedArray | null;

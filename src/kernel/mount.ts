@@ -13,9 +13,6 @@ export const MountFlag = {
   NOATIME: 0x400,
   BIND: 0x1000,
   REC: 0x4000,
-  PRIVATE: 0x40000,
-  SLAVE: 0x80000,
-  SHARED: 0x100000,
   RELATIME: 0x200000,
 } as const;
 
@@ -107,22 +104,6 @@ function mountByFsconfig(
     if (mounted >= 0) libc.close(mounted);
     libc.close(fs);
   }
-}
-
-/** Binds `source` (with everything mounted below it) on `target`. */
-export function bindMount(source: string, target: string): void {
-  mount('', source, target, ['rbind']);
-}
-
-/** Makes the mounts below `target` private or slaves of where they came from. */
-export function setPropagation(
-  target: string,
-  propagation: 'private' | 'slave' | 'shared',
-  recursive: boolean,
-): void {
-  const kind = { private: MountFlag.PRIVATE, slave: MountFlag.SLAVE, shared: MountFlag.SHARED }[propagation];
-  const flags = kind | (recursive ? MountFlag.REC : 0);
-  check(libc.mount(null, ptr(cstr(target)), null, BigInt(flags), null), `make ${propagation}`, target);
 }
 
 /**

@@ -2,7 +2,6 @@ import { check, cstr, syscall } from './ffi.ts';
 import { closeFd, openFd } from './namespaces.ts';
 
 /** How a path below a directory is resolved, openat2(2). */
-const RESOLVE_BENEATH = 0x08;
 const RESOLVE_IN_ROOT = 0x10;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 
@@ -36,11 +35,6 @@ export function openInRoot(root: string, path: string, flags: number = OpenFlag.
   } finally {
     closeFd(directory);
   }
-}
-
-/** Opens `path` below `directory` and fails (EXDEV) where a link or `..` would leave it. */
-export function openBeneath(directory: number, path: string, flags: number): number {
-  return openat2(directory, path, flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
 }
 
 /** A path that leads to an open descriptor, also for child processes of this one. */

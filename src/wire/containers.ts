@@ -371,12 +371,3 @@ export interface ContainersPruneResponse {
   ContainersDeleted: string[] | null;
   SpaceReclaimed: number;
 }
-
-/** Header `X-Docker-Container-Path-Stat` of the archive endpoints, base64 of this JSON. */
-export interface PathStat {
-  name: string;
-  size: number;
-  mode: number;
-  mtime: string;
-  linkTarget: string;
-}

@@ -1,8 +1,3 @@
-/** Body of every answer with a status of 400 and above. */
-export interface ErrorResponse {
-  message: string;
-}
-
 /** One line of a progress stream (pull, push, load, import, build). */
 export interface ProgressMessage {
   id?: string;

@@ -18,13 +18,6 @@ export interface ExecCreateResponse {
   Id: string;
 }
 
-/** Body of `POST /exec/{id}/start`. */
-export interface ExecStartBody {
-  Detach?: boolean;
-  Tty?: boolean;
-  ConsoleSize?: [number, number] | null;
-}
-
 /** Answer of `GET /exec/{id}/json`. */
 export interface ExecInspect {
   ID: string;

@@ -73,15 +73,6 @@ export interface CommitResponse {
   Id: string;
 }
 
-/** One element of `GET /images/search`. */
-export interface SearchResult {
-  name: string;
-  description: string;
-  star_count: number;
-  is_official: boolean;
-  is_automated: boolean;
-}
-
 /** The JSON in the header `X-Registry-Auth`, base64url. */
 export interface AuthConfig {
   username?: string;
@@ -91,10 +82,4 @@ export interface AuthConfig {
   serveraddress?: string;
   identitytoken?: string;
   registrytoken?: string;
-}
-
-/** Answer of `GET /distribution/{name}/json`. */
-export interface DistributionInspect {
-  Descriptor: Descriptor;
-  Platforms: Array<{ architecture: string; os: string; variant?: string }>;
 }

@@ -141,9 +141,3 @@ export interface DiskUsageResponse {
   /** Only below API 1.42. */
   BuilderSize?: number;
 }
-
-/** Answer of `POST /auth`. */
-export interface AuthResponse {
-  Status: string;
-  IdentityToken: string;
-}

@@ -17,15 +17,6 @@ export interface VolumeListResponse {
   Warnings: string[] | null;
 }
 
-/** Body of `POST /volumes/create`. */
-export interface VolumeCreateBody {
-  Name?: string;
-  Driver?: string;
-  DriverOpts?: Record<string, string> | null;
-  Labels?: Record<string, string> | null;
-  ClusterVolumeSpec?: unknown;
-}
-
 export interface VolumesPruneResponse {
   VolumesDeleted: string[] | null;
   SpaceReclaimed: number;

@@ -4,7 +4,6 @@ import { UndoStack } from '../../base/dispose.ts';
 import { isKind, messageOf, TareError } from '../../base/errors.ts';
 import { newId, shortId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
-import { formatPlatform, matchesPlatform, normalizePlatform, parsePlatform } from '../../oci/platform.ts';
 import { checkCapabilities } from '../../runtime/spec/capabilities.ts';
 import type { CgroupAbilities } from '../../runtime/spec/input.ts';
 import { MASKED_PATHS, READONLY_PATHS } from '../../runtime/spec/paths.ts';
@@ -16,6 +15,7 @@ import type { Image, ImageService } from '../images/images.ts';
 import type { NetworkService } from '../networks/networks.ts';
 import { checkEndpointSettings } from '../networks/request.ts';
 import type { VolumeService } from '../volumes/volumes.ts';
+import { checkReferences } from './check-references.ts';
 import { checkRequest } from './check-request.ts';
 import { containerEvent } from './container-event.ts';
 import type { ContainerSet } from './container-set.ts';
@@ -59,19 +59,7 @@ export class ContainerCreator {
     const id = newId();
     const name = request.name ? checkName(request.name) : randomName((candidate) => set.hasName(candidate));
     const image = images.get(request.config.image);
-    checkPlatform(image, request);
-    for (const entry of request.config.env) {
-      if (entry === '' || entry.startsWith('=')) {
-        throw new TareError('invalid', `invalid environment variable: ${entry}`);
-      }
-    }
-    for (const link of request.hostConfig.links) {
-      const other = link.split(':', 1)[0] ?? '';
-      if (!set.find(other)) {
-        throw new TareError('invalid', `could not get container for ${other}: No such container: ${other}`);
-      }
-    }
-    this.#checkPartners(request.hostConfig);
+    checkReferences(request, image, (ref) => set.find(ref));
     const config = this.#mergedConfig(id, request, image);
     const asked = withDefaults(request.hostConfig);
     checkRequest(config, asked);
@@ -124,20 +112,6 @@ export class ContainerCreator {
     } catch (error) {
       await undo.unwind((failure) => log.warn('undo of a failed create', { id, error: failure }));
       throw error;
-    }
-  }
-
-  /** The containers whose pid or ipc namespace is to be joined must exist; they need not run yet. */
-  #checkPartners({ pidMode, ipcMode }: HostConfig): void {
-    for (const [mode, what] of [
-      [pidMode, 'PID'],
-      [ipcMode, 'IPC'],
-    ] as const) {
-      // What is no mode at all is refused with the rest of the request.
-      const ref = /^container:(.+)$/.exec(mode)?.[1];
-      if (ref !== undefined && !this.#parts.set.find(ref)) {
-        throw new TareError('invalid', `failed to join ${what} namespace: No such container: ${ref}`);
-      }
     }
   }
 
@@ -207,17 +181,6 @@ export class ContainerCreator {
       };
     });
   }
-}
-
-/** Throws `not-found` in Docker's words when the image is not for the platform that was asked for. */
-function checkPlatform(image: Image, request: CreateContainer): void {
-  if (!request.platform) return;
-  const wanted = parsePlatform(request.platform);
-  if (matchesPlatform(normalizePlatform(image.config), wanted)) return;
-  throw new TareError(
-    'not-found',
-    `image with reference ${request.config.image} was found but does not provide the specified platform (${formatPlatform(wanted)})`,
-  );
 }
 
 /** Docker's defaults that `inspect` shows. */

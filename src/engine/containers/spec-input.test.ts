@@ -8,6 +8,7 @@ import { DEFAULT_CAPABILITIES } from '../../runtime/spec/capabilities.ts';
 import { encodeSpec } from '../../runtime/spec/encode.ts';
 import type { MachineFacts, SpecDevice } from '../../runtime/spec/input.ts';
 import { resolveUser } from '../../runtime/spec/user.ts';
+import { INITIAL_STATE } from './lifecycle.ts';
 import type { Container, ContainerConfig, HostConfig, MountPoint } from './model.ts';
 import { specInput } from './spec-input.ts';
 
@@ -96,19 +97,7 @@ function containerOf(example: Example): Container {
     mounts: (example.mounts ?? []).map((mount) => ({ ...POINT, ...mount })),
     endpoints: [],
     ports: [],
-    state: {
-      status: 'created',
-      pid: 4711,
-      monitorPid: 0,
-      exitCode: 0,
-      exitCodeKnown: true,
-      error: '',
-      oomKilled: false,
-      startedAt: 0,
-      finishedAt: 0,
-      restartCount: 0,
-      manuallyStopped: false,
-    },
+    state: { ...INITIAL_STATE, pid: 4711 },
   };
 }
 
