@@ -51,7 +51,11 @@ export function errno(): number {
   return read.i32(libc.__errno_location() as Pointer, 0);
 }
 
-/** A zero-terminated string for a call. Throws on an inner NUL, which the kernel would cut the string at. */
+/**
+ * A zero-terminated string for a call. Pass it as it is, never `ptr(cstr(…))`: a pointer does not keep its bytes, and
+ * a collection while the next argument is made would let the kernel read freed memory (seen as ENOENT of a mount).
+ * Throws on an inner NUL, which the kernel would cut the string at.
+ */
 export function cstr(text: string): Buffer {
   if (text.includes('\0')) throw new SyscallError('path', JSON.stringify(text), 22);
   return Buffer.from(`${text}\0`);
@@ -76,8 +80,12 @@ const NUMBERS = {
 
 type SyscallArgument = number | bigint | NodeJS.TypedArray | null;
 
+/** The arguments of the call under way: a pointer is only a number and keeps nothing alive. */
+const underWay: { held: readonly SyscallArgument[] } = { held: [] };
+
 /** Calls a system call by name. Byte arrays go as pointers; throws a SyscallError. */
 export function syscall(name: keyof typeof NUMBERS, subject: string, ...args: SyscallArgument[]): number {
+  underWay.held = args;
   const words: bigint[] = args.map((argument) => {
     if (argument === null) return 0n;
     return typeof argument === 'number' || typeof argument === 'bigint'
@@ -85,5 +93,9 @@ export function syscall(name: keyof typeof NUMBERS, subject: string, ...args: Sy
       : BigInt(ptr(argument));
   });
   const [a = 0n, b = 0n, c = 0n, d = 0n, e = 0n, f = 0n] = words;
-  return check(libc.syscall(BigInt(NUMBERS[name]), a, b, c, d, e, f), name, subject);
+  const result = libc.syscall(BigInt(NUMBERS[name]), a, b, c, d, e, f);
+  const code = result < 0 ? errno() : 0;
+  underWay.held = [];
+  if (code !== 0) throw new SyscallError(name, subject, code);
+  return Number(result);
 }

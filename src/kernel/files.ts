@@ -78,7 +78,7 @@ export function writeFully(fd: number, bytes: Uint8Array, subject: string): void
   let offset = 0;
   while (offset < bytes.byteLength) {
     const rest = offset === 0 ? bytes : bytes.subarray(offset);
-    offset += fail(libc.write(fd, ptr(rest), rest.byteLength), 'write', subject);
+    offset += fail(libc.write(fd, rest, rest.byteLength), 'write', subject);
   }
 }
 
@@ -87,14 +87,14 @@ export function writeFullyAt(fd: number, bytes: Uint8Array, position: number, su
   let offset = 0;
   while (offset < bytes.byteLength) {
     const rest = bytes.subarray(offset);
-    const result = libc.pwrite(fd, ptr(rest), rest.byteLength, position + offset);
+    const result = libc.pwrite(fd, rest, rest.byteLength, position + offset);
     offset += fail(result, 'write', subject);
   }
 }
 
 /** read(2) into `buffer`; 0 at the end. */
 export function readInto(fd: number, buffer: Uint8Array, subject: string): number {
-  return fail(libc.read(fd, ptr(buffer), buffer.byteLength), 'read', subject);
+  return fail(libc.read(fd, buffer, buffer.byteLength), 'read', subject);
 }
 
 /** ftruncate(2): sets the length in bytes. */
@@ -179,7 +179,8 @@ export function setModeOf(fd: number, mode: number, subject: string): void {
   fail(libc.fchmod(fd, mode & 0o7777), 'chmod', subject);
 }
 
-const times = new BigInt64Array(4);
+// A small typed array without a buffer of its own may move, and a kept pointer would lead to the old place.
+const times = new BigInt64Array(new ArrayBuffer(4 * BigInt64Array.BYTES_PER_ELEMENT));
 const timesPointer = ptr(times);
 
 function loadTimes(seconds: number, nanoseconds: number): void {

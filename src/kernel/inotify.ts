@@ -1,4 +1,3 @@
-import { ptr } from 'bun:ffi';
 import { check, cstr, libc } from './ffi.ts';
 import { readNow } from './pipe.ts';
 import { Ready, type Registration, watchDescriptor } from './reactor.ts';
@@ -44,7 +43,7 @@ export class Inotify {
    */
   watch(path: string, mask: number, listener: (event: WatchEvent) => void): () => void {
     const IN_MASK_ADD = 0x20000000;
-    const id = check(libc.inotify_add_watch(this.#fd, ptr(cstr(path)), mask | IN_MASK_ADD), 'inotify', path);
+    const id = check(libc.inotify_add_watch(this.#fd, cstr(path), mask | IN_MASK_ADD), 'inotify', path);
     const set = this.#listeners.get(id) ?? new Set();
     this.#listeners.set(id, set);
     set.add(listener);

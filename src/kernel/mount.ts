@@ -1,4 +1,3 @@
-import { ptr } from 'bun:ffi';
 import { readFileSync } from 'node:fs';
 import { Errno, SyscallError } from './errno.ts';
 import { check, cstr, libc, syscall } from './ffi.ts';
@@ -52,11 +51,11 @@ export function mount(type: string, source: string, target: string, options: rea
     return;
   }
   const result = libc.mount(
-    ptr(cstr(source)),
-    ptr(cstr(target)),
-    type ? ptr(cstr(type)) : null,
+    cstr(source),
+    cstr(target),
+    type ? cstr(type) : null,
     BigInt(flags),
-    text ? ptr(cstr(text)) : null,
+    text ? cstr(text) : null,
   );
   check(result, `mount ${type || 'bind'} on`, target);
 }
@@ -114,12 +113,12 @@ export function unmount(target: string): void {
   const UMOUNT_NOFOLLOW = 8;
   const MNT_DETACH = 2;
   try {
-    check(libc.umount2(ptr(cstr(target)), UMOUNT_NOFOLLOW), 'umount', target);
+    check(libc.umount2(cstr(target), UMOUNT_NOFOLLOW), 'umount', target);
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
     if (error.errno === Errno.EINVAL || error.errno === Errno.ENOENT) return;
     if (error.errno !== Errno.EBUSY) throw error;
-    check(libc.umount2(ptr(cstr(target)), UMOUNT_NOFOLLOW | MNT_DETACH), 'umount', target);
+    check(libc.umount2(cstr(target), UMOUNT_NOFOLLOW | MNT_DETACH), 'umount', target);
   }
 }
 

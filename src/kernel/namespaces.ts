@@ -1,4 +1,3 @@
-import { ptr } from 'bun:ffi';
 import { check, cstr, libc } from './ffi.ts';
 
 /** Clone flags of namespaces, include/uapi/linux/sched.h. */
@@ -16,7 +15,7 @@ const O_CLOEXEC = 0o2000000;
 
 /** Opens a file as a bare descriptor; the caller closes it with `closeFd`. */
 export function openFd(path: string, flags: number = O_RDONLY): number {
-  return check(libc.open(ptr(cstr(path)), flags | O_CLOEXEC, 0), 'open', path);
+  return check(libc.open(cstr(path), flags | O_CLOEXEC, 0), 'open', path);
 }
 
 /** Closes a descriptor from `openFd` and its like. */

@@ -9,7 +9,7 @@ const O_NONBLOCK = 0o4000;
 /** A pipe whose ends are closed on exec; hand an end to a child as one of its `stdio`. */
 export function makePipe(): { readEnd: number; writeEnd: number } {
   const ends = new Int32Array(2);
-  check(libc.pipe2(ptr(ends), O_CLOEXEC), 'pipe2');
+  check(libc.pipe2(ends, O_CLOEXEC), 'pipe2');
   return { readEnd: ends[0] as number, writeEnd: ends[1] as number };
 }
 
@@ -28,7 +28,7 @@ export function readNow(fd: number): Buffer | 'eof' | 'empty' {
 
 /** Writes a few bytes to a descriptor. Throws a SyscallError. */
 export function writeNow(fd: number, bytes: Uint8Array, subject: string): void {
-  check(libc.write(fd, ptr(bytes), BigInt(bytes.length)), 'write', subject);
+  check(libc.write(fd, bytes, BigInt(bytes.length)), 'write', subject);
 }
 
 /**
@@ -36,7 +36,7 @@ export function writeNow(fd: number, bytes: Uint8Array, subject: string): void {
  * reading (fifo(7)), instead of waiting for a reader.
  */
 export function writeFifo(path: string, bytes: Uint8Array): void {
-  const fd = check(libc.open(ptr(cstr(path)), O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0), 'open', path);
+  const fd = check(libc.open(cstr(path), O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0), 'open', path);
   try {
     writeNow(fd, bytes, path);
   } finally {

@@ -1,4 +1,3 @@
-import { ptr } from 'bun:ffi';
 import { isIPv6 } from 'node:net';
 import { Errno, SyscallError } from './errno.ts';
 import { check, errno, libc } from './ffi.ts';
@@ -25,7 +24,7 @@ function socketAddress(address: string, port: number): Buffer {
 function option(fd: number, level: number, name: number, value: number): void {
   const data = Buffer.alloc(4);
   data.writeInt32LE(value);
-  libc.setsockopt(fd, level, name, ptr(data), 4);
+  libc.setsockopt(fd, level, name, data, 4);
 }
 
 /**
@@ -42,7 +41,7 @@ export function holdPort(protocol: keyof typeof TYPES, address: string, port: nu
     // A datagram that the rules do not lead away is not worth keeping.
     if (protocol === 'udp') option(fd, SOL_SOCKET, SO_RCVBUF, 1);
     const data = socketAddress(address, port);
-    if (libc.bind(fd, ptr(data), data.length) === 0) return fd;
+    if (libc.bind(fd, data, data.length) === 0) return fd;
     const failed = errno();
     if (failed !== Errno.EADDRINUSE || protocol !== 'tcp') {
       throw new SyscallError('bind', `${address}:${port}`, failed);
@@ -50,7 +49,7 @@ export function holdPort(protocol: keyof typeof TYPES, address: string, port: nu
     // Old connections of a server that ended (TIME_WAIT) do not count. Taken back after the bind, so that
     // nobody else can listen there; a live listener fails here as well.
     option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    check(libc.bind(fd, ptr(data), data.length), 'bind', `${address}:${port}`);
+    check(libc.bind(fd, data, data.length), 'bind', `${address}:${port}`);
     option(fd, SOL_SOCKET, SO_REUSEADDR, 0);
     return fd;
   } catch (error) {

@@ -1,4 +1,3 @@
-import { ptr } from 'bun:ffi';
 import { readFileSync } from 'node:fs';
 import { Errno, SyscallError } from './errno.ts';
 import { check, errno, libc, syscall } from './ffi.ts';
@@ -90,7 +89,7 @@ export function peekEndedChild(): number | undefined {
   const P_ALL = 0;
   const WNOWAIT = 0x1000000;
   const info = Buffer.alloc(128);
-  if (libc.waitid(P_ALL, 0, ptr(info), WNOHANG | WEXITED | WNOWAIT) < 0) return undefined;
+  if (libc.waitid(P_ALL, 0, info, WNOHANG | WEXITED | WNOWAIT) < 0) return undefined;
   return info.readInt32LE(0) === 0 ? undefined : info.readInt32LE(16);
 }
 
@@ -101,7 +100,7 @@ export function peekEndedChild(): number | undefined {
 export function reap(pid: number): number | 'running' | 'not-ours' {
   const P_PID = 1;
   const info = Buffer.alloc(128);
-  if (libc.waitid(P_PID, pid, ptr(info), WNOHANG | WEXITED) < 0) {
+  if (libc.waitid(P_PID, pid, info, WNOHANG | WEXITED) < 0) {
     return errno() === Errno.EINTR ? 'running' : 'not-ours';
   }
   // siginfo_t: si_signo, si_errno, si_code, (padding), si_pid, si_uid, si_status.

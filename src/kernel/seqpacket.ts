@@ -25,14 +25,14 @@ const bufferPointer = ptr(buffer);
  * Throws a SyscallError: ENOENT, ECONNREFUSED when nobody listens, EAGAIN when the queue is full.
  */
 export function connectSeqpacket(directory: string, name: string): number {
-  const at = check(libc.open(ptr(cstr(directory)), O_PATH | O_DIRECTORY | O_CLOEXEC, 0), 'open', directory);
+  const at = check(libc.open(cstr(directory), O_PATH | O_DIRECTORY | O_CLOEXEC, 0), 'open', directory);
   try {
     const path = `/proc/self/fd/${at}/${name}`;
     const address = Buffer.alloc(2 + SUN_PATH);
     address.writeUInt16LE(AF_UNIX, 0);
     address.write(path, 2);
     const fd = check(libc.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket', name);
-    if (libc.connect(fd, ptr(address), address.length) < 0) {
+    if (libc.connect(fd, address, address.length) < 0) {
       const error = new SyscallError('connect', `${directory}/${name}`, errno());
       libc.close(fd);
       throw error;
@@ -54,7 +54,7 @@ export function receivePacket(fd: number): Uint8Array | 'eof' | 'empty' {
 
 /** Sends one packet: `sent`, `full` when the peer's queue is (try again when writable), `gone`. */
 export function sendPacket(fd: number, packet: Uint8Array): 'sent' | 'full' | 'gone' {
-  const size = Number(libc.send(fd, ptr(packet), BigInt(packet.length), MSG_DONTWAIT | MSG_NOSIGNAL));
+  const size = Number(libc.send(fd, packet, BigInt(packet.length), MSG_DONTWAIT | MSG_NOSIGNAL));
   if (size >= 0) return 'sent';
   const code = errno();
   return code === Errno.EAGAIN || code === Errno.EINTR ? 'full' : 'gone';

@@ -1,4 +1,3 @@
-import { ptr } from 'bun:ffi';
 import { Errno, SyscallError } from './errno.ts';
 import { cstr, errno, libc } from './ffi.ts';
 
@@ -16,12 +15,7 @@ function pathPointer(path: string): Buffer {
 
 /** Value of an attribute; undefined when the file has none of that name or the file system has no attributes. */
 export function getXattr(path: string, name: string): Uint8Array | undefined {
-  const size = libc.lgetxattr(
-    ptr(pathPointer(path)),
-    ptr(pathPointer(name)),
-    ptr(value),
-    BigInt(value.byteLength),
-  );
+  const size = libc.lgetxattr(pathPointer(path), pathPointer(name), value, BigInt(value.byteLength));
   if (size >= 0) return new Uint8Array(value.subarray(0, Number(size)));
   const code = errno();
   if (code === Errno.ENODATA || code === Errno.EOPNOTSUPP) return undefined;
@@ -30,7 +24,7 @@ export function getXattr(path: string, name: string): Uint8Array | undefined {
 
 /** Names of all attributes, sorted; empty when the file system has none. */
 export function listXattrs(path: string): string[] {
-  const size = libc.llistxattr(ptr(pathPointer(path)), ptr(value), BigInt(value.byteLength));
+  const size = libc.llistxattr(pathPointer(path), value, BigInt(value.byteLength));
   if (size < 0) {
     const code = errno();
     if (code === Errno.EOPNOTSUPP) return [];
@@ -47,13 +41,7 @@ export function listXattrs(path: string): string[] {
 export function setXattr(path: string, name: string, bytes: Uint8Array): boolean {
   // A pointer to an empty array is not valid for ptr(); the kernel reads nothing at size 0.
   const source = bytes.byteLength === 0 ? Buffer.alloc(1) : bytes;
-  const result = libc.lsetxattr(
-    ptr(pathPointer(path)),
-    ptr(pathPointer(name)),
-    ptr(source),
-    BigInt(bytes.byteLength),
-    0,
-  );
+  const result = libc.lsetxattr(pathPointer(path), pathPointer(name), source, BigInt(bytes.byteLength), 0);
   if (result === 0) return true;
   const code = errno();
   if (code === Errno.EOPNOTSUPP || code === Errno.EPERM) return false;

@@ -1,4 +1,3 @@
-import { ptr } from 'bun:ffi';
 import { Errno, SyscallError } from '../errno.ts';
 import { errno, libc } from '../ffi.ts';
 import { Ready, watchDescriptor } from '../reactor.ts';
@@ -30,7 +29,7 @@ export function monitorNetlink(
   const read = (limit: number): boolean => {
     for (let count = 0; count < limit; count++) {
       if (closed) return false;
-      const length = Number(libc.recv(socket.fd, ptr(inbox), BigInt(inbox.length), 0));
+      const length = Number(libc.recv(socket.fd, inbox, BigInt(inbox.length), 0));
       if (length >= 0) {
         onMessages([...readMessages(inbox.subarray(0, length))]);
         continue;

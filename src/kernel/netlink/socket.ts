@@ -1,4 +1,3 @@
-import { ptr } from 'bun:ffi';
 import { Errno, SyscallError } from '../errno.ts';
 import { check, errno, libc } from '../ffi.ts';
 import { closeFd, insideNetwork } from '../namespaces.ts';
@@ -67,8 +66,8 @@ export class NetlinkSocket {
     const socket = new NetlinkSocket(namespace === undefined ? make() : insideNetwork(namespace, make));
     const one = Buffer.from([1, 0, 0, 0]);
     // Both only make errors nicer; kernels before 4.12 lack them.
-    libc.setsockopt(socket.fd, SOL_NETLINK, NETLINK_EXT_ACK, ptr(one), 4);
-    libc.setsockopt(socket.fd, SOL_NETLINK, NETLINK_CAP_ACK, ptr(one), 4);
+    libc.setsockopt(socket.fd, SOL_NETLINK, NETLINK_EXT_ACK, one, 4);
+    libc.setsockopt(socket.fd, SOL_NETLINK, NETLINK_CAP_ACK, one, 4);
     return socket;
   }
 
@@ -86,15 +85,11 @@ export class NetlinkSocket {
     try {
       const address = Buffer.alloc(12);
       address.writeUInt16LE(AF_NETLINK, 0);
-      check(libc.bind(fd, ptr(address), 12), 'bind', 'netlink');
+      check(libc.bind(fd, address, 12), 'bind', 'netlink');
       for (const group of groups) {
         const option = Buffer.alloc(4);
         option.writeInt32LE(group);
-        check(
-          libc.setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, ptr(option), 4),
-          'setsockopt',
-          'netlink',
-        );
+        check(libc.setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, option, 4), 'setsockopt', 'netlink');
       }
       return socket;
     } catch (error) {
@@ -107,7 +102,7 @@ export class NetlinkSocket {
   get port(): number {
     const address = Buffer.alloc(12);
     const length = Buffer.from([12, 0, 0, 0]);
-    check(libc.getsockname(this.fd, ptr(address), ptr(length)), 'getsockname', 'netlink');
+    check(libc.getsockname(this.fd, address, length), 'getsockname', 'netlink');
     return address.readUInt32LE(4);
   }
 
@@ -177,13 +172,13 @@ export class NetlinkSocket {
 
   /** Sends raw messages. */
   send(data: Buffer, what: string): void {
-    check(libc.send(this.fd, ptr(data), BigInt(data.length), 0), 'netlink', what);
+    check(libc.send(this.fd, data, BigInt(data.length), 0), 'netlink', what);
   }
 
   /** Reads one datagram; the messages are valid until the next call. */
   receive(): NetlinkMessage[] {
     for (;;) {
-      const count = Number(libc.recv(this.fd, ptr(inbox), BigInt(inbox.length), 0));
+      const count = Number(libc.recv(this.fd, inbox, BigInt(inbox.length), 0));
       if (count >= 0) return [...readMessages(inbox.subarray(0, count))];
       const error = errno();
       if (error !== Errno.EINTR) throw new SyscallError('recv', 'netlink', error);
