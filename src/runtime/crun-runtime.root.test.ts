@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test';
-import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { newId } from '../base/ids.ts';
 import { readLayout } from './cgroups/layout.ts';
@@ -497,6 +497,70 @@ describe('after a restart of the daemon', () => {
     expect(adopted.exit.finishedAt).toBeGreaterThanOrEqual(before - 5);
     expect(adopted.exit.finishedAt).toBeLessThanOrEqual(after + 5);
     await runtime.delete(id);
+  });
+
+  /** A started container; its monitor is stopped before its process can end. */
+  async function withSlowMonitor(
+    script: string,
+  ): Promise<{ id: string; pid: number; monitorPid: number; ended: () => boolean }> {
+    const id = newId();
+    const bundle = fixture.bundle(id);
+    await fixture.runtime.writeBundle(bundle, fixture.spec(id, ['sh', '-c', script]));
+    const { pid, monitorPid } = await fixture.runtime.create({
+      id,
+      bundle,
+      terminal: false,
+      openStdin: false,
+      stdinOnce: false,
+      logPath: undefined,
+      logMaxSize: 0,
+    });
+    process.kill(monitorPid, 'SIGSTOP');
+    await fixture.runtime.start(id);
+    return { id, pid, monitorPid, ended: () => readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ') };
+  }
+
+  test('one whose monitor is slow to tell of its end is waited for: its code is not lost', async () => {
+    const { id, pid, monitorPid, ended } = await withSlowMonitor('exit 7');
+    await until(ended);
+    const runtime = await fixture.restart();
+    // It looks longer than anybody should have to wait for conmon, and then goes on without it.
+    const adopted = await runtime.adopt({ id, pid, monitorPid });
+    expect(adopted.state).toBe('running');
+    expect(fixture.exits.filter((exit) => exit.id === id)).toEqual([]);
+    process.kill(monitorPid, 'SIGCONT');
+    expect(await fixture.exit(id)).toMatchObject({ exitCode: 7, exitCodeKnown: true });
+    await runtime.delete(id);
+    expect(leftovers(id)).toEqual([]);
+  });
+
+  test('one that has ended is deleted only after its monitor has told so: nothing is written afterwards', async () => {
+    const { id, monitorPid, ended } = await withSlowMonitor('exit 7');
+    await until(ended);
+    setTimeout(() => process.kill(monitorPid, 'SIGCONT'), 500);
+    await fixture.runtime.delete(id);
+    await until(() => !existsSync(`/proc/${monitorPid}`));
+    expect(leftovers(id)).toEqual([]);
+  });
+
+  test('an exit file without a code is no code', async () => {
+    const { id, monitorPid } = await withSlowMonitor('sleep 1000');
+    writeFileSync(join(fixture.directory, 'run/exits', id), '-1');
+    expect(await fixture.exit(id)).toMatchObject({ exitCode: 255, exitCodeKnown: false });
+    process.kill(monitorPid, 'SIGCONT');
+    await fixture.runtime.delete(id);
+  });
+
+  test('one whose gate was opened but not removed is not waited for', async () => {
+    const id = await fixture.create(['sleep', '1000']);
+    await fixture.runtime.start(id);
+    Bun.spawnSync({ cmd: ['mkfifo', join(fixture.directory, 'run/crun', id, 'exec.fifo')] });
+    const runtime = await fixture.restart();
+    const { state } = await runtime.adopt({ id, pid: 0, monitorPid: 0 });
+    if (state === 'created') await runtime.start(id);
+    expect((await runtime.adopt({ id, pid: 0, monitorPid: 0 })).state).toBe('running');
+    await runtime.delete(id);
+    expect(leftovers(id)).toEqual([]);
   });
 
   test('one whose monitor was killed too has no code, and an unknown one is gone', async () => {

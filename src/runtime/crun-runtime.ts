@@ -16,7 +16,7 @@ import { bootId, type MonitorRecord, readRecord, writeRecord } from './conmon/mo
 import { Orphans } from './conmon/orphans.ts';
 import { isRunning, type Tracked } from './conmon/tracked.ts';
 import { type BundleNotes, Bundles } from './crun/bundles.ts';
-import { openGate } from './crun/crun-state.ts';
+import { openGate, waitsAtGate } from './crun/crun-state.ts';
 import { createFailure } from './crun/failure.ts';
 import { Remains } from './crun/remains.ts';
 import { SeccompCache } from './crun/seccomp-cache.ts';
@@ -47,6 +47,8 @@ export interface RuntimeOptions {
 }
 
 const FREEZE_PATIENCE_MS = 10_000;
+/** How long a daemon that starts waits for monitors of containers that have just ended. */
+const MONITOR_PATIENCE_MS = 2000;
 
 /**
  * A runtime over crun and conmon. Throws `unavailable` when one of the programs is missing, or when no cgroup
@@ -267,15 +269,16 @@ class CrunRuntime implements Runtime {
     this.#execs.adopt(id);
     const { record } = tracked;
     if (!this.#ended(tracked) && !isAlive(record.process)) {
-      // The monitor may be about to write the exit file.
-      await settles(() => this.#ended(tracked) || !isAlive(record.monitor), 2000);
-      if (!this.#ended(tracked)) this.#exits.monitorEnded(tracked);
+      // The monitor may be about to write the exit file. While it lives it may be slow (a busy disk holds its rename
+      // up): then the container counts as running until the file comes. Only without a monitor is the code lost.
+      await settles(() => this.#ended(tracked) || !isAlive(record.monitor), MONITOR_PATIENCE_MS);
+      if (!this.#ended(tracked) && !isAlive(record.monitor)) this.#exits.monitorEnded(tracked);
     }
     if (tracked.exit) return { state: 'ended', exit: tracked.exit };
     if (!known) this.#exits.watchAdopted(tracked);
     // A daemon that died between a rotation's rename and the reopening left the monitor at the renamed file.
     if (record.logPath !== undefined && !existsSync(record.logPath)) await this.reopenLog(id);
-    const state = existsSync(join(this.#paths.crunState(id), 'exec.fifo'))
+    const state = waitsAtGate(this.#paths.crunState(id), record.process.pid)
       ? 'created'
       : this.#remains.cgroup(id)?.frozenState() === 'frozen'
         ? 'paused'

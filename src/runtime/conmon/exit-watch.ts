@@ -1,13 +1,11 @@
 import { Inotify, Watch } from '../../kernel/inotify.ts';
 import { isAlive, reap } from '../../kernel/processes.ts';
 import type { ProcessExit } from '../runtime.ts';
-import { readExitFile } from './exit-file.ts';
+import { readExitFile, UNKNOWN_EXIT_CODE } from './exit-file.ts';
 import type { Tracked } from './tracked.ts';
 
 /** How often processes are looked at whose monitor is not our child or has died. */
 const LOOK_INTERVAL_MS = 500;
-/** Docker's code for a process of which nobody knows how it ended. */
-const UNKNOWN_EXIT_CODE = 255;
 
 /**
  * Learns of the end of containers and execs: by the exit file that the monitor writes (inotify, at once), and
@@ -36,7 +34,7 @@ export class ExitWatch {
   check(tracked: Tracked): boolean {
     const file = readExitFile(tracked.exitFile);
     if (file === undefined) return false;
-    this.#ended(tracked, file.exitCode, file.finishedAt, true);
+    this.finish(tracked, file);
     return true;
   }
 
@@ -86,16 +84,16 @@ export class ExitWatch {
       if (code === 'running' || (code === 'not-ours' && isAlive(process))) continue;
       this.#watched.delete(tracked);
       const known = typeof code === 'number';
-      this.#ended(tracked, known ? code : UNKNOWN_EXIT_CODE, Date.now(), known);
+      this.finish(tracked, {
+        exitCode: known ? code : UNKNOWN_EXIT_CODE,
+        finishedAt: Date.now(),
+        exitCodeKnown: known,
+      });
     }
     this.#arm();
   }
 
-  #ended(tracked: Tracked, exitCode: number, finishedAt: number, exitCodeKnown: boolean): void {
-    this.finish(tracked, { exitCode, finishedAt, exitCodeKnown });
-  }
-
-  /** Records and reports an end that was learned elsewhere (an exec's sync pipe). */
+  /** Records and reports an end, also one that was learned elsewhere (an exec's sync pipe). */
   finish(tracked: Tracked, end: { exitCode: number; finishedAt: number; exitCodeKnown: boolean }): void {
     if (tracked.exit || tracked.forgotten) return;
     const exit: ProcessExit = {

@@ -1,5 +1,5 @@
-import { readFileSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, unlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Errno, SyscallError } from '../../kernel/errno.ts';
 import { writeFifo } from '../../kernel/pipe.ts';
 
@@ -51,4 +51,20 @@ export function openGate(stateDirectory: string): boolean {
     // The first process may have removed it, or `delete` the whole directory.
   }
   return true;
+}
+
+/**
+ * True when a created container's first process (`pid`) still waits for its gate to be opened. The FIFO alone does
+ * not tell: a daemon that was killed between opening the gate and removing the FIFO leaves it, and `crun start`
+ * would then wait for ever for a reader. While it waits, the process is still the fork of `crun create`.
+ */
+export function waitsAtGate(stateDirectory: string, pid: number): boolean {
+  if (!existsSync(join(stateDirectory, GATE))) return false;
+  try {
+    const argv = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    return argv.includes(`--root=${dirname(stateDirectory)}`) && argv.includes('create');
+  } catch {
+    // It has ended.
+    return false;
+  }
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
@@ -48,14 +49,22 @@ export class Remains {
 
   /** Ends the first process and with it everything in its pid namespace. Throws when it does not end. */
   async kill(id: string, process: ProcessIdentity, monitor: ProcessIdentity | undefined): Promise<void> {
-    if (!isAlive(process)) return;
+    if (!isAlive(process)) {
+      // Its monitor may still be about to say so.
+      if (monitor && !existsSync(this.#paths.exitFile(id))) await this.#monitorGone(monitor);
+      return;
+    }
     signalProcess(process, SIGKILL);
     this.#thaw(id);
     if (!(await settles(() => !isAlive(process), KILL_PATIENCE_MS))) {
       throw new TareError('internal', `process ${process.pid} of container ${id} did not end on SIGKILL`);
     }
-    // The monitor writes the exit file last; it must not appear after it was cleared away.
-    if (monitor) await settles(() => !isAlive(monitor), KILL_PATIENCE_MS);
+    if (monitor) await this.#monitorGone(monitor);
+  }
+
+  /** A monitor writes the exit file last; it must not appear after it was cleared away. */
+  async #monitorGone(monitor: ProcessIdentity): Promise<void> {
+    await settles(() => !isAlive(monitor), KILL_PATIENCE_MS);
   }
 
   /**
