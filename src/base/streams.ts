@@ -43,3 +43,29 @@ export function streamOf(source: AsyncIterable<Uint8Array>): ReadableStream<Uint
     { highWaterMark: 0 },
   );
 }
+
+/**
+ * Cuts and joins a stream into pieces of exactly `length` bytes, the last one shorter. Each has a buffer of its
+ * own, which can be transferred to a Worker.
+ */
+export async function* piecesOf(
+  source: AsyncIterable<Uint8Array>,
+  length: number,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let buffer = new Uint8Array(length);
+  let filled = 0;
+  for await (const chunk of source) {
+    for (let at = 0; at < chunk.byteLength; ) {
+      const part = chunk.subarray(at, at + length - filled);
+      buffer.set(part, filled);
+      filled += part.byteLength;
+      at += part.byteLength;
+      if (filled === length) {
+        yield buffer;
+        buffer = new Uint8Array(length);
+        filled = 0;
+      }
+    }
+  }
+  if (filled > 0) yield buffer.slice(0, filled);
+}

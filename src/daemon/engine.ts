@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { BlockGzip } from '../archive/block-gzip.ts';
 import { writeTree } from '../archive/write-tree.ts';
 import { buildVersion } from '../base/build-version.ts';
 import type { Logger } from '../base/log.ts';
@@ -23,6 +24,7 @@ import { VolumeFiller } from '../engine/containers/volume-filler.ts';
 import { Waiters } from '../engine/containers/waiters.ts';
 import { EventLog } from '../engine/events/event-log.ts';
 import { ImageStore } from '../engine/images/image-store.ts';
+import { LayerBlobStore } from '../engine/images/layer-blobs-store.ts';
 import { DEFAULT_BRIDGE } from '../engine/networks/default-network.ts';
 import { NetworkStore } from '../engine/networks/network-store.ts';
 import { HostSystem } from '../engine/system/host-system.ts';
@@ -38,6 +40,7 @@ import { OverlaySnapshotter } from '../snapshots/overlay/overlay.ts';
 import { Database } from '../store/database.ts';
 import { ContainerTable } from '../store/tables/containers.ts';
 import { ImageTable } from '../store/tables/images.ts';
+import { LayerBlobTable } from '../store/tables/layer-blobs.ts';
 import { NetworkTable } from '../store/tables/networks.ts';
 import { SettingTable } from '../store/tables/settings.ts';
 import { VolumeTable } from '../store/tables/volumes.ts';
@@ -66,6 +69,13 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
   const features = await runtime.features();
   const snapshotter = new OverlaySnapshotter(join(dataRoot, 'overlay'), log);
   const content = new LocalContentStore(join(dataRoot, 'content'));
+  const encoder = new BlockGzip();
+  const layerBlobs = new LayerBlobStore({
+    rows: new LayerBlobTable(database),
+    content,
+    snapshotter,
+    encoder,
+  });
   const initLayer = await ensureInitLayer(snapshotter);
 
   const volumes = new LocalVolumes({
@@ -95,6 +105,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     rows: new ImageTable(database),
     content,
     snapshotter,
+    layerBlobs,
     fetcher,
     events,
     usersOf: (imageId) =>
@@ -262,6 +273,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       await networks.close();
       networking.close();
       await runtime.close();
+      encoder.close();
       await snapshotter.close();
       database.close();
     },

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { BlockGzip } from '../../archive/block-gzip.ts';
 import { readTarMembers } from '../../archive/tar-members.ts';
 import { encodeTarHeader, type TarMember, tarEnd, tarPadding } from '../../archive/tar-writer.ts';
 import { isKind } from '../../base/errors.ts';
@@ -11,8 +12,10 @@ import type { ImageFetcher } from '../../registry-client/registry-client.ts';
 import { OverlaySnapshotter } from '../../snapshots/overlay/overlay.ts';
 import { Database } from '../../store/database.ts';
 import { ImageTable } from '../../store/tables/images.ts';
+import { LayerBlobTable } from '../../store/tables/layer-blobs.ts';
 import type { ImageUser } from './image-remover.ts';
 import { ImageStore } from './image-store.ts';
+import { LayerBlobStore } from './layer-blobs-store.ts';
 
 type Member = TarMember & { readonly content?: string | Uint8Array };
 
@@ -50,11 +53,18 @@ interface Setup {
 function setup(root: string): Setup {
   const database = new Database(':memory:');
   const snapshotter = new OverlaySnapshotter(`${root}/overlay`);
+  const content = new LocalContentStore(`${root}/content`);
   const users = new Map<string, ImageUser[]>();
   const images = new ImageStore({
     rows: new ImageTable(database),
-    content: new LocalContentStore(`${root}/content`),
+    content,
     snapshotter,
+    layerBlobs: new LayerBlobStore({
+      rows: new LayerBlobTable(database),
+      content,
+      snapshotter,
+      encoder: new BlockGzip(),
+    }),
     fetcher: offline,
     events: { emit: () => {}, subscribe: () => () => {} },
     usersOf: (id) => users.get(id) ?? [],

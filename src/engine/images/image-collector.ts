@@ -4,12 +4,14 @@ import type { ContentStore } from '../../content/content.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { Leases } from '../leases/leases.ts';
 import type { ImageIndex } from './image-index.ts';
+import type { LayerBlobs } from './layer-blobs.ts';
 
 /** What collecting garbage takes. */
 export interface ImageCollectorParts {
   readonly index: ImageIndex;
   readonly content: ContentStore;
   readonly snapshotter: Snapshotter;
+  readonly layerBlobs: Pick<LayerBlobs, 'retain'>;
   readonly leases: Leases;
   /** Diff ids that containers stand on. */
   readonly layersInUse: () => Iterable<string>;
@@ -34,7 +36,7 @@ export class ImageCollector {
   }
 
   async #sweep(): Promise<string[]> {
-    const { index, content, snapshotter, layersInUse, log } = this.#parts;
+    const { index, content, snapshotter, layerBlobs, layersInUse, log } = this.#parts;
     const layers = new Set(layersInUse());
     for (const image of index.list()) for (const diffId of image.config.rootfs.diff_ids) layers.add(diffId);
     const removed: string[] = [];
@@ -51,6 +53,7 @@ export class ImageCollector {
     for await (const { digest } of content.list()) {
       if (!blobs.has(digest)) await content.remove(digest);
     }
+    layerBlobs.retain((diffId) => snapshotter.hasLayer(diffId));
     return removed;
   }
 }

@@ -20,6 +20,7 @@ import type {
   ProgressEvent,
   PullOptions,
 } from './images.ts';
+import type { LayerBlobs } from './layer-blobs.ts';
 import { loadImages } from './load.ts';
 import { pullImage } from './pull.ts';
 import { saveImages } from './save.ts';
@@ -28,6 +29,7 @@ export interface ImageStoreOptions {
   readonly rows: ImageRows;
   readonly content: ContentStore;
   readonly snapshotter: Snapshotter;
+  readonly layerBlobs: LayerBlobs;
   readonly fetcher: ImageFetcher;
   readonly events: EventBus;
   readonly usersOf: (imageId: string) => readonly ImageUser[];
@@ -93,10 +95,10 @@ export class ImageStore implements ImageService {
   }
 
   pull(reference: string, options: PullOptions): Promise<Image> {
-    const { content, snapshotter, fetcher } = this.#options;
+    const { content, snapshotter, layerBlobs, fetcher } = this.#options;
     const ref = parseReference(reference);
     return this.#leases.hold(async () => {
-      const parts = { content, snapshotter, fetcher, index: this.#index };
+      const parts = { content, snapshotter, layerBlobs, fetcher, index: this.#index };
       const image = await pullImage(ref, options, parts).catch((error) => {
         if (!isDefaultImage(ref) || !isKind(error, 'unavailable', 'timeout')) throw error;
         return this.#makeDefault(options, error);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { BlockGzip } from '../../archive/block-gzip.ts';
 import { encodeTarHeader, tarEnd, tarPadding } from '../../archive/tar-writer.ts';
 import { isKind, TareError } from '../../base/errors.ts';
 import { silentLogger } from '../../base/log.ts';
@@ -13,7 +14,9 @@ import type { ImageFetcher } from '../../registry-client/registry-client.ts';
 import { OverlaySnapshotter } from '../../snapshots/overlay/overlay.ts';
 import { Database } from '../../store/database.ts';
 import { ImageTable } from '../../store/tables/images.ts';
+import { LayerBlobTable } from '../../store/tables/layer-blobs.ts';
 import { ImageStore } from './image-store.ts';
+import { LayerBlobStore } from './layer-blobs-store.ts';
 
 function layerTar(name: string, content: string): Uint8Array {
   const header = encodeTarHeader({ type: 'file', name, size: content.length });
@@ -112,6 +115,12 @@ describe('pull', () => {
       rows: new ImageTable(database),
       content,
       snapshotter,
+      layerBlobs: new LayerBlobStore({
+        rows: new LayerBlobTable(database),
+        content,
+        snapshotter,
+        encoder: new BlockGzip(),
+      }),
       fetcher,
       events: { emit: () => {}, subscribe: () => () => {} },
       usersOf: () => [],

@@ -4,6 +4,7 @@ import type { ContentStore } from '../../content/content.ts';
 import { shortDigest } from '../../oci/digest.ts';
 import { parsePlatform } from '../../oci/platform.ts';
 import {
+  canonicalName,
   canonicalString,
   familiarString,
   type Reference,
@@ -14,11 +15,13 @@ import type { FetchedImage, FetchedLayer, ImageFetcher } from '../../registry-cl
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { ImageIndex } from './image-index.ts';
 import type { Image, ProgressEvent, PullOptions } from './images.ts';
+import type { LayerBlobs } from './layer-blobs.ts';
 import { withProgress } from './with-progress.ts';
 
 export interface PullParts {
   readonly content: ContentStore;
   readonly snapshotter: Snapshotter;
+  readonly layerBlobs: Pick<LayerBlobs, 'pulled' | 'seenIn'>;
   readonly fetcher: ImageFetcher;
   readonly index: Pick<ImageIndex, 'add' | 'find'>;
 }
@@ -57,6 +60,12 @@ export async function pullImage(
     await fetched.done.catch(() => {});
     throw error;
   }
+  // Also layers that were there: their blobs are in that repository, for a push that wants to mount them.
+  parts.layerBlobs.pulled(fetched.layers);
+  parts.layerBlobs.seenIn(
+    canonicalName(ref),
+    fetched.layers.map(({ descriptor }) => descriptor.digest),
+  );
   const name = canonicalString(ref);
   const id = fetched.manifest.config.digest;
   const before = index.find(name);

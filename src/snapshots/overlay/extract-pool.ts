@@ -1,4 +1,5 @@
 import { TareError } from '../../base/errors.ts';
+import { piecesOf } from '../../base/streams.ts';
 import { workerUrl } from '../../base/worker-url.ts';
 import type { FromWorker, ToWorker } from './extract-worker.ts';
 import type { LayerJobRequest, LayerJobResult } from './layer-job.ts';
@@ -103,7 +104,7 @@ async function runJob(
   const send = (message: ToWorker): void => worker.postMessage(message);
   send({ begin: request });
   try {
-    for await (const chunk of joined(tar)) {
+    for await (const chunk of piecesOf(tar, MESSAGE)) {
       while (outstanding >= WINDOW && failure === undefined) {
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -122,24 +123,4 @@ async function runJob(
   const result = await ended.promise;
   if (result === undefined) throw new TareError('cancelled', 'the layer was aborted');
   return result;
-}
-
-/** Copies a stream into buffers of their own of MESSAGE bytes, which can be transferred. */
-async function* joined(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  let buffer = new Uint8Array(MESSAGE);
-  let filled = 0;
-  for await (const chunk of source) {
-    for (let at = 0; at < chunk.byteLength; ) {
-      const part = chunk.subarray(at, at + MESSAGE - filled);
-      buffer.set(part, filled);
-      filled += part.byteLength;
-      at += part.byteLength;
-      if (filled === MESSAGE) {
-        yield buffer;
-        buffer = new Uint8Array(MESSAGE);
-        filled = 0;
-      }
-    }
-  }
-  if (filled > 0) yield buffer.slice(0, filled);
 }

@@ -12,4 +12,9 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE volumes (name TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
   CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
   `,
+  `
+  CREATE TABLE layer_blobs (digest TEXT PRIMARY KEY, diff_id TEXT NOT NULL, size INTEGER NOT NULL, media_type TEXT NOT NULL, encoder TEXT, level INTEGER) STRICT;
+  CREATE INDEX layer_blobs_by_layer ON layer_blobs(diff_id);
+  CREATE TABLE blob_repositories (digest TEXT NOT NULL, repository TEXT NOT NULL, seen_at INTEGER NOT NULL, PRIMARY KEY (digest, repository)) STRICT, WITHOUT ROWID;
+  `,
 ];
