@@ -1,5 +1,14 @@
 import { afterAll, describe, expect, test } from 'bun:test';
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { newId } from '../base/ids.ts';
 import { readLayout } from './cgroups/layout.ts';
@@ -549,6 +558,23 @@ describe('after a restart of the daemon', () => {
     expect(await fixture.exit(id)).toMatchObject({ exitCode: 255, exitCodeKnown: false });
     process.kill(monitorPid, 'SIGCONT');
     await fixture.runtime.delete(id);
+  });
+
+  test('one whose removal was cut short is gone, or has its code', async () => {
+    const id = await fixture.create(['sh', '-c', 'exit 21']);
+    await fixture.runtime.start(id);
+    await fixture.exit(id);
+    // Stands for kill -9 at the exit file: a directory is no file to be unlinked.
+    const exitFile = join(fixture.directory, 'run/exits', id);
+    rmSync(exitFile);
+    mkdirSync(exitFile);
+    await expect(fixture.runtime.delete(id)).rejects.toThrow();
+    const runtime = await fixture.restart();
+    expect(await runtime.adopt({ id, pid: 0, monitorPid: 0 })).toEqual({ state: 'gone' });
+    rmdirSync(exitFile);
+    await runtime.delete(id);
+    // The bundle is its owner's.
+    expect(leftovers(id).filter((path) => path.includes('/'))).toEqual([]);
   });
 
   test('one whose gate was opened but not removed is not waited for', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { INITIAL_STATE, isAlive, transition } from './lifecycle.ts';
+import { INITIAL_STATE, isAlive, transition, trueEnd } from './lifecycle.ts';
+import type { ContainerState } from './model.ts';
 import { checkRestartPolicy, nextDelay, shouldRestart, startsWithDaemon } from './restart-policy.ts';
 
 const started = transition(INITIAL_STATE, { type: 'started', pid: 5, monitorPid: 4, at: 1000 });
@@ -75,5 +76,23 @@ describe('restart policy', () => {
     );
     expect(() => checkRestartPolicy({ name: 'always', maximumRetryCount: 3 }, false)).toThrow('on-failure');
     expect(() => checkRestartPolicy(always, true)).toThrow("can't create 'AutoRemove' container");
+  });
+});
+
+describe('trueEnd', () => {
+  const seen = { exitCode: 3, exitCodeKnown: true, oomKilled: false, finishedAt: 200 };
+  const unseen = { exitCode: 255, exitCodeKnown: false, oomKilled: false, finishedAt: 900 };
+  const running: ContainerState = { ...INITIAL_STATE, status: 'running', startedAt: 100, finishedAt: 50 };
+
+  test('takes what was seen, and no time before the start', () => {
+    expect(trueEnd(running, seen)).toEqual(seen);
+    expect(trueEnd(running, { ...seen, finishedAt: 99 }).finishedAt).toBe(100);
+    expect(trueEnd({ ...running, ...seen, exitCode: 9 }, seen)).toEqual(seen);
+  });
+
+  test('of an end that nobody saw takes what a killed daemon noted of this run, not of an earlier one', () => {
+    expect(trueEnd({ ...running, ...seen }, unseen)).toEqual(seen);
+    expect(trueEnd(running, unseen)).toEqual(unseen);
+    expect(trueEnd({ ...running, startedAt: 0, finishedAt: 0 }, unseen)).toEqual(unseen);
   });
 });

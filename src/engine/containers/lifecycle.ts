@@ -98,6 +98,22 @@ export function transition(state: ContainerState, event: LifecycleEvent): Contai
   }
 }
 
+/** How a container ended, as far as somebody saw it. */
+export type KnownEnd = Pick<ContainerState, 'exitCode' | 'exitCodeKnown' | 'oomKilled' | 'finishedAt'>;
+
+/**
+ * The end that counts. An end that nobody saw is looked up in the state: a daemon that is killed while it clears up
+ * after a container has noted the true code there first, and the next one finds the runtime's own record half gone.
+ */
+export function trueEnd<End extends KnownEnd>(state: ContainerState, reported: End): End {
+  const { exitCode, exitCodeKnown, oomKilled, finishedAt, startedAt } = state;
+  if (!reported.exitCodeKnown && finishedAt >= startedAt && startedAt > 0) {
+    return { ...reported, exitCode, exitCodeKnown, oomKilled, finishedAt };
+  }
+  // A file's time is some milliseconds behind the clock's.
+  return { ...reported, finishedAt: Math.max(reported.finishedAt, startedAt) };
+}
+
 /** True while a process exists. */
 export function isAlive(state: ContainerState): boolean {
   return state.status === 'running' || state.status === 'paused';

@@ -159,15 +159,14 @@ async function namesIn(directory: string): Promise<string[]> {
   }
 }
 
-/** The runtime forgot it: the last daemon noted its end and died while clearing up, or nobody saw it (a reboot). */
-function lostExit({ id, state }: Container): ProcessExit {
-  const noted = state.finishedAt >= state.startedAt;
+/** The runtime forgot it: the last daemon died while clearing up (then the state has the end), or a reboot took it. */
+function lostExit({ id }: Container): ProcessExit {
   return {
     id,
     execId: undefined,
-    exitCode: noted ? state.exitCode : 255,
-    exitCodeKnown: noted && state.exitCodeKnown,
-    finishedAt: noted ? state.finishedAt : Date.now(),
-    oomKilled: noted && state.oomKilled,
+    exitCode: 255,
+    exitCodeKnown: false,
+    finishedAt: Date.now(),
+    oomKilled: false,
   };
 }

@@ -14,7 +14,7 @@ import type { BundleWriter } from './bundle-writer.ts';
 import { containerEvent } from './container-event.ts';
 import { type Connection, connectContainer, disconnectContainer } from './container-network.ts';
 import type { ContainerSet } from './container-set.ts';
-import { isAlive, transition } from './lifecycle.ts';
+import { isAlive, transition, trueEnd } from './lifecycle.ts';
 import type { Container } from './model.ts';
 import { sharesMounts } from './mounts.ts';
 import type { ContainerPaths } from './paths.ts';
@@ -198,15 +198,14 @@ export class Supervisor {
   }
 
   /** The runtime's word that a container has ended. */
-  async handleExit(exit: ProcessExit): Promise<void> {
+  async handleExit(reported: ProcessExit): Promise<void> {
     await this.#restored;
-    await this.#starting.get(exit.id);
+    await this.#starting.get(reported.id);
     const { set, events, waiters, log } = this.#parts;
-    const ended = set.byId(exit.id);
+    const ended = set.byId(reported.id);
     if (!ended || !isAlive(ended.state)) return;
-    const { exitCode, exitCodeKnown, oomKilled } = exit;
-    // A file's time is some milliseconds behind the clock's.
-    const finishedAt = Math.max(exit.finishedAt, ended.state.startedAt);
+    const exit = trueEnd(ended.state, reported);
+    const { exitCode, exitCodeKnown, oomKilled, finishedAt } = exit;
     // Releasing takes the runtime's own record away: a daemon that dies meanwhile finds the code here.
     const container = set.updateState(exit.id, { exitCode, exitCodeKnown, oomKilled, finishedAt });
     const endpoints = await this.#release(container).catch((error) => {

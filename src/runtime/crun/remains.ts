@@ -100,8 +100,9 @@ export class Remains {
       if (!cgroup.remove()) this.#log.warn('a cgroup could not be removed', { container: id, crun: stderr });
     }
     removeDirectory(this.#paths.crunState(id));
-    unlinkIfThere(this.#paths.exitFile(id));
+    // In this order: a record without its exit file would read as an end that nobody saw.
     unlinkIfThere(this.#paths.monitorRecord(id));
+    unlinkIfThere(this.#paths.exitFile(id));
     if (bundle !== undefined) for (const name of BUNDLE_FILES) unlinkIfThere(join(bundle, name));
   }
 
