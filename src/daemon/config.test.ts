@@ -33,6 +33,13 @@ describe('readConfig', () => {
     });
   });
 
+  test('max-layer-size is a size or nothing', () => {
+    expect(config('--config-file', none).maxLayerSize).toBeUndefined();
+    expect(config('--config-file', file({ 'max-layer-size': '20g' })).maxLayerSize).toBe(20 * 1024 ** 3);
+    expect(config('--config-file', none, '--max-layer-size', '512m').maxLayerSize).toBe(512 * 1024 ** 2);
+    expect(() => config('--config-file', none, '--max-layer-size', 'much')).toThrow(/max-layer-size.*20g/);
+  });
+
   test('flags and file each say their part', () => {
     const path = file({
       'data-root': '/d',

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { parseArgs } from 'node:util';
-import { TareError } from '../base/errors.ts';
+import { messageOf, TareError } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
+import { parseSize } from '../base/sizes.ts';
 import { codeOf, fromNodeError } from '../kernel/errno.ts';
 
 /** How a daemon is set up; names and meanings are dockerd's. */
@@ -23,6 +24,8 @@ export interface DaemonConfig {
   /** Base URLs that are asked before Docker Hub. */
   readonly registryMirrors: readonly string[];
   readonly labels: readonly string[];
+  /** Bytes that one layer may unpack to; undefined: the free space less 5 %. */
+  readonly maxLayerSize: number | undefined;
   readonly configFile: string;
 }
 
@@ -42,6 +45,7 @@ const FLAGS = {
   'insecure-registry': { type: 'string', multiple: true },
   'registry-mirror': { type: 'string', multiple: true },
   label: { type: 'string', multiple: true },
+  'max-layer-size': { type: 'string' },
   'config-file': { type: 'string' },
   validate: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -63,6 +67,7 @@ const FILE_KEYS: Readonly<
   'insecure-registries': { kind: 'list', flag: 'insecure-registry' },
   'registry-mirrors': { kind: 'list', flag: 'registry-mirror' },
   labels: { kind: 'list', flag: 'label' },
+  'max-layer-size': { kind: 'string', flag: 'max-layer-size' },
   // Containers always outlive the daemon here; the key is taken so that a daemon.json from Docker works.
   'live-restore': { kind: 'boolean', flag: undefined },
 };
@@ -118,6 +123,7 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
     insecureRegistries: list(flags['insecure-registry'], 'insecure-registries'),
     registryMirrors: list(flags['registry-mirror'], 'registry-mirrors'),
     labels: list(flags.label, 'labels'),
+    maxLayerSize: checkLayerSize(text(flags['max-layer-size'], 'max-layer-size', '')),
     configFile,
   };
   for (const [name, path] of [
@@ -149,6 +155,15 @@ function checkHost(host: string): string {
     );
   }
   throw invalid(`invalid host "${host}": use unix://PATH or fd://`);
+}
+
+function checkLayerSize(size: string): number | undefined {
+  if (size === '') return undefined;
+  try {
+    return parseSize(size);
+  } catch (error) {
+    throw invalid(`max-layer-size: ${messageOf(error)}; write for example 20g`);
+  }
 }
 
 function checkLevel(level: string): LogLevel {
@@ -205,6 +220,7 @@ Options:
       --insecure-registry list    Registry that may be asked over plain HTTP
       --label list                Label that info shows
   -l, --log-level string          debug, info, warn, error or fatal (default "info")
+      --max-layer-size string     What one layer may unpack to, as 20g (default: the free space less 5 %)
       --registry-mirror list      Mirror that is asked before Docker Hub
   -p, --pidfile string            Where to write the process id (default "EXEC-ROOT/tare.pid")
       --validate                  Check the configuration and exit

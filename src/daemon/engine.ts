@@ -25,6 +25,7 @@ import { Waiters } from '../engine/containers/waiters.ts';
 import { EventLog } from '../engine/events/event-log.ts';
 import { ImageStore } from '../engine/images/image-store.ts';
 import { LayerBlobStore } from '../engine/images/layer-blobs-store.ts';
+import { layerLimit } from '../engine/images/layer-limit.ts';
 import { DEFAULT_BRIDGE } from '../engine/networks/default-network.ts';
 import { NetworkStore } from '../engine/networks/network-store.ts';
 import { HostSystem } from '../engine/system/host-system.ts';
@@ -115,6 +116,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
         .map(({ id, state }) => ({ id, running: isAlive(state) })),
     // A container that is being created has a snapshot before it has a row.
     layersInUse: () => [initLayer, ...snapshotter.layersInUse()],
+    layerLimit: () => layerLimit(dataRoot, live.maxLayerSize),
     log,
   });
 

@@ -50,12 +50,13 @@ interface Setup {
   readonly close: () => Promise<void>;
 }
 
-function setup(root: string): Setup {
+function setup(root: string, layerLimit = () => 1e12): Setup {
   const database = new Database(':memory:');
   const snapshotter = new OverlaySnapshotter(`${root}/overlay`);
   const content = new LocalContentStore(`${root}/content`);
   const users = new Map<string, ImageUser[]>();
   const images = new ImageStore({
+    layerLimit,
     rows: new ImageTable(database),
     content,
     snapshotter,
@@ -291,6 +292,30 @@ describe('save and load', () => {
       expect(to.snapshotter.listLayers()).toEqual([]);
     });
   }
+});
+
+describe('a layer that unpacks to too much', () => {
+  const zeros = (megabytes: number): Uint8Array =>
+    gzipSync(tarOf(file('zeros', Buffer.alloc(megabytes * 1e6))), { level: 9 });
+
+  test('is refused by load and import, nothing of it stays, and a smaller one is taken', async () => {
+    const root = mkdtempSync(`${base}/limit-`);
+    const to = setup(root, () => 2_000_000);
+    open.push(to);
+    for (const bring of [
+      () => to.images.load(stream(oldArchive(['big:1'], zeros(3), 'manifest-last')), () => {}),
+      () => to.images.importTar(stream(zeros(3)), { reference: 'big:1', message: '', changes: [] }),
+    ]) {
+      const error = await bring().catch((caught: unknown) => caught);
+      expect(isKind(error, 'exhausted')).toBe(true);
+      expect(String(error)).toContain('set max-layer-size');
+      await to.images.sweep();
+      expect(to.images.list()).toEqual([]);
+      expect(to.snapshotter.listLayers()).toEqual([]);
+    }
+    await to.images.importTar(stream(zeros(1)), { reference: 'small:1', message: '', changes: [] });
+    expect(to.images.list()).toHaveLength(1);
+  });
 });
 
 describe('removal frees layers', () => {

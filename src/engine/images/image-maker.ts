@@ -1,4 +1,4 @@
-import { decompressed } from '../../archive/compression.ts';
+import { decompressedWithin } from '../../archive/unpack-limit.ts';
 import { TareError } from '../../base/errors.ts';
 import { streamOf } from '../../base/streams.ts';
 import type { ContentStore } from '../../content/content.ts';
@@ -16,6 +16,8 @@ export interface ImageMakerParts {
   readonly index: ImageIndex;
   readonly content: ContentStore;
   readonly snapshotter: Snapshotter;
+  /** Bytes that a layer may unpack to. */
+  readonly layerLimit: () => number;
 }
 
 /** Makes images out of layers and configs: for commit, import and builds. The row is the last thing that appears. */
@@ -32,7 +34,8 @@ export class ImageMaker {
     const run = applyChanges({}, options.changes);
     const platform = options.platform ? parsePlatform(options.platform) : hostPlatform();
     if (platform.os !== 'linux') throw new TareError('invalid', 'operating system is not supported');
-    const layer = await this.#parts.snapshotter.applyLayer(undefined, streamOf(decompressed(tar)));
+    const plain = decompressedWithin(tar, { maxBytes: this.#parts.layerLimit() });
+    const layer = await this.#parts.snapshotter.applyLayer(undefined, streamOf(plain));
     const created = new Date().toISOString();
     return await this.#store(
       {

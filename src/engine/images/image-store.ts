@@ -35,6 +35,8 @@ export interface ImageStoreOptions {
   readonly usersOf: (imageId: string) => readonly ImageUser[];
   /** Diff ids that containers stand on. */
   readonly layersInUse: () => Iterable<string>;
+  /** Bytes that a layer may unpack to (layer-limit.ts). */
+  readonly layerLimit: () => number;
   readonly log: Logger;
 }
 
@@ -95,10 +97,10 @@ export class ImageStore implements ImageService {
   }
 
   pull(reference: string, options: PullOptions): Promise<Image> {
-    const { content, snapshotter, layerBlobs, fetcher } = this.#options;
+    const { content, snapshotter, layerBlobs, fetcher, layerLimit } = this.#options;
     const ref = parseReference(reference);
     return this.#leases.hold(async () => {
-      const parts = { content, snapshotter, layerBlobs, fetcher, index: this.#index };
+      const parts = { content, snapshotter, layerBlobs, fetcher, layerLimit, index: this.#index };
       const image = await pullImage(ref, options, parts).catch((error) => {
         if (!isDefaultImage(ref) || !isKind(error, 'unavailable', 'timeout')) throw error;
         return this.#makeDefault(options, error);
@@ -127,9 +129,10 @@ export class ImageStore implements ImageService {
   }
 
   load(tar: ReadableStream<Uint8Array>, report: (event: ProgressEvent) => void): Promise<string[]> {
-    const { content, snapshotter } = this.#options;
+    const { content, snapshotter, layerLimit } = this.#options;
     return this.#leases.hold(async () => {
-      const names = await loadImages(tar, report, { content, snapshotter, index: this.#index });
+      const parts = { content, snapshotter, layerLimit, index: this.#index };
+      const names = await loadImages(tar, report, parts);
       for (const name of names) this.#emit('load', this.find(name)?.id ?? name, name);
       return names;
     });

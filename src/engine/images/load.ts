@@ -1,7 +1,8 @@
 import { toText } from '../../archive/byte-string.ts';
-import { decompressed, detectCompression } from '../../archive/compression.ts';
+import { detectCompression } from '../../archive/compression.ts';
 import { isTarHeader } from '../../archive/tar-header.ts';
 import { readTarMembers, type TarMemberStream } from '../../archive/tar-members.ts';
+import { decompressedWithin } from '../../archive/unpack-limit.ts';
 import { isKind, TareError } from '../../base/errors.ts';
 import { streamOf } from '../../base/streams.ts';
 import type { ContentStore } from '../../content/content.ts';
@@ -23,6 +24,8 @@ export interface LoadParts {
   readonly content: ContentStore;
   readonly snapshotter: Snapshotter;
   readonly index: Pick<ImageIndex, 'add'>;
+  /** Bytes that a layer may unpack to. */
+  readonly layerLimit: () => number;
 }
 
 /** What an archive's members turned out to be, by their names inside it. */
@@ -47,7 +50,7 @@ export async function loadImages(
   report: (event: ProgressEvent) => void,
   parts: LoadParts,
 ): Promise<string[]> {
-  const contents = await readArchive(tar, report, parts.snapshotter);
+  const contents = await readArchive(tar, report, parts);
   const images = imagesOfArchive(contents);
   const prepared = images.map((image) => prepare(image, contents, parts.snapshotter));
   const names: string[] = [];
@@ -112,7 +115,7 @@ function prepare(image: ArchivedImage, contents: ArchiveContents, snapshotter: S
 async function readArchive(
   tar: ReadableStream<Uint8Array>,
   report: (event: ProgressEvent) => void,
-  snapshotter: Snapshotter,
+  parts: LoadParts,
 ): Promise<ArchiveContents> {
   const contents: ArchiveContents = {
     documents: new Map(),
@@ -121,7 +124,9 @@ async function readArchive(
     links: new Map(),
   };
   let kept = 0;
-  for await (const member of readTarMembers(decompressed(tar))) {
+  // What the archive holds is limited layer by layer; a compressed one as a whole by its ratio.
+  const plain = decompressedWithin(tar, { maxBytes: Number.POSITIVE_INFINITY });
+  for await (const member of readTarMembers(plain)) {
     const { type } = member.entry;
     const name = normalize(toText(member.entry.name));
     if (type === 'symlink' || type === 'link') {
@@ -132,7 +137,7 @@ async function readArchive(
     const head = new Head(member.body[Symbol.asyncIterator]());
     const start = await head.peek(512);
     if (looksLikeLayer(start)) {
-      await readLayer(name, member, head, contents, snapshotter, report);
+      await readLayer(name, member, head, contents, parts, report);
     } else if (member.entry.size <= DOCUMENT_LIMIT && kept + member.entry.size <= DOCUMENTS_LIMIT) {
       kept += member.entry.size;
       const bytes = await collect(head);
@@ -148,7 +153,7 @@ async function readLayer(
   member: TarMemberStream,
   head: Head,
   contents: ArchiveContents,
-  snapshotter: Snapshotter,
+  { snapshotter, layerLimit }: LoadParts,
   report: (event: ProgressEvent) => void,
 ): Promise<void> {
   const named = blobDigest(name);
@@ -168,7 +173,8 @@ async function readLayer(
   const source = digester === undefined ? counted : tapped(counted, (chunk) => digester.update(chunk));
   try {
     const promised = plain ? named : undefined;
-    const { diffId } = await snapshotter.applyLayer(promised, streamOf(decompressed(source)));
+    const limit = { maxBytes: layerLimit(), compressedSize: member.entry.size };
+    const { diffId } = await snapshotter.applyLayer(promised, streamOf(decompressedWithin(source, limit)));
     if (digester !== undefined) {
       // The rest after the compressed data, if any, belongs to the blob too.
       for await (const _ of source) {

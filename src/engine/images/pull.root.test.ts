@@ -112,6 +112,7 @@ describe('pull', () => {
 
   const storeWith = (fetcher: ImageFetcher): ImageStore =>
     new ImageStore({
+      layerLimit: () => 1e12,
       rows: new ImageTable(database),
       content,
       snapshotter,

@@ -1,4 +1,4 @@
-import { decompressed } from '../../archive/compression.ts';
+import { decompressedWithin } from '../../archive/unpack-limit.ts';
 import { streamOf } from '../../base/streams.ts';
 import type { ContentStore } from '../../content/content.ts';
 import { shortDigest } from '../../oci/digest.ts';
@@ -24,6 +24,8 @@ export interface PullParts {
   readonly layerBlobs: Pick<LayerBlobs, 'pulled' | 'seenIn'>;
   readonly fetcher: ImageFetcher;
   readonly index: Pick<ImageIndex, 'add' | 'find'>;
+  /** Bytes that a layer may unpack to. */
+  readonly layerLimit: () => number;
 }
 
 /**
@@ -107,7 +109,8 @@ async function storeLayer(
   const source = withProgress(content.stream(layer.descriptor.digest), (current) => {
     report({ id, status: 'Extracting', current, total });
   });
-  const info = await snapshotter.applyLayer(layer.diffId, streamOf(decompressed(source)));
+  const limit = { maxBytes: parts.layerLimit(), compressedSize: total };
+  const info = await snapshotter.applyLayer(layer.diffId, streamOf(decompressedWithin(source, limit)));
   report({ id, status: 'Pull complete' });
   return info.size;
 }
