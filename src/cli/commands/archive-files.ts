@@ -1,4 +1,4 @@
-import { createReadStream, openSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { createReadStream, openSync, renameSync, statSync, unlinkSync, write, writev } from 'node:fs';
 import type { HttpResponse } from '../client/http.ts';
 import type { CommandContext } from '../context.ts';
 import { CommandFailure } from '../failure.ts';
@@ -57,14 +57,72 @@ export async function saveBody(
     throw new CommandFailure(`failed to ${verb}: ${openProblem(output, error).message}`);
   }
   try {
-    for await (const chunk of (await request()).body) {
-      for (let offset = 0; offset < chunk.length; ) offset += writeSync(fd, chunk, offset);
-    }
+    await writeBody(fd, (await request()).body);
     if (!special) renameSync(partial, output);
   } catch (error) {
     if (!special) unlinkSync(partial);
     throw error;
   }
+}
+
+/** Bytes that may wait for the file before the daemon has to wait. */
+const QUEUE_LIMIT = 4 * 1024 * 1024;
+
+/**
+ * Writes a body to a descriptor. Another thread writes while this one reads what comes next: taking turns, the two
+ * took twice as long for an image of 300 MB.
+ */
+async function writeBody(fd: number, body: AsyncIterable<Uint8Array>): Promise<void> {
+  let waiting: Uint8Array[] = [];
+  let queued = 0;
+  let writing: Promise<void> | undefined;
+  let failure: unknown;
+  const flush = async (): Promise<void> => {
+    while (waiting.length > 0 && failure === undefined) {
+      const chunks = waiting;
+      waiting = [];
+      queued = 0;
+      await writeChunks(fd, chunks);
+    }
+  };
+  for await (const chunk of body) {
+    waiting.push(chunk);
+    queued += chunk.length;
+    writing ??= flush()
+      .catch((error: unknown) => {
+        failure = error;
+      })
+      .finally(() => {
+        writing = undefined;
+      });
+    if (queued >= QUEUE_LIMIT) await writing;
+    if (failure !== undefined) break;
+  }
+  await writing;
+  if (failure !== undefined) throw failure;
+}
+
+/** Writes all of `chunks`, in order. */
+async function writeChunks(fd: number, chunks: readonly Uint8Array[]): Promise<void> {
+  let written = await new Promise<number>((resolve, reject) => {
+    writev(fd, chunks, null, (error, count) => (error === null ? resolve(count) : reject(error)));
+  });
+  for (const chunk of chunks) {
+    if (written >= chunk.length) {
+      written -= chunk.length;
+      continue;
+    }
+    for (let at = written; at < chunk.length; ) at += await writePart(fd, chunk, at);
+    written = 0;
+  }
+}
+
+function writePart(fd: number, chunk: Uint8Array, at: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(fd, chunk, at, chunk.length - at, null, (error, count) =>
+      error === null ? resolve(count) : reject(error),
+    );
+  });
 }
 
 /** True for a device or pipe such as /dev/null, which cannot be replaced by renaming. */

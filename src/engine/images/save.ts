@@ -141,6 +141,9 @@ function describe(images: readonly Saved[], parts: SaveParts): Document[] {
   ];
 }
 
+/** Pieces from this size on are handed on as they are; smaller ones are joined. */
+const LARGE = 64 * 1024;
+
 async function* archiveBytes(
   images: readonly Saved[],
   documents: readonly Document[],
@@ -148,6 +151,11 @@ async function* archiveBytes(
 ): AsyncGenerator<Uint8Array> {
   const output = new OutputBuffer();
   async function* write(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+    if (bytes.byteLength >= LARGE) {
+      if (!output.isEmpty) yield output.take();
+      yield bytes;
+      return;
+    }
     for (let at = 0; at < bytes.byteLength; ) {
       at += output.add(bytes.subarray(at));
       if (output.full) yield output.take();
