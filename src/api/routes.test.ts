@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { CONTAINER_ID, fakeContainer, IMAGE_ID, NOW } from '../../test/support/api/fake-containers.ts';
 import { fakeNetwork } from '../../test/support/api/fake-engine.ts';
 import { fakeImage } from '../../test/support/api/fake-images.ts';
@@ -468,6 +468,128 @@ describe('images', () => {
     const missing = await harness.call('GET', '/images/a/b/c:1/json');
     expect(missing.status).toBe(404);
     expect(JSON.parse(missing.body)).toEqual({ message: 'No such image: a/b/c:1' });
+  });
+});
+
+describe('images of several platforms', () => {
+  const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
+  const descriptor = (digit: string) => ({
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    digest: digest(digit),
+    size: 3,
+  });
+  const index = { ...descriptor('1'), mediaType: 'application/vnd.oci.image.index.v1+json' };
+  const amd64 = { os: 'linux', architecture: 'amd64' };
+  const arm64 = { os: 'linux', architecture: 'arm64' };
+
+  beforeEach(() => {
+    harness.engine.images.manifest = {
+      descriptor: index,
+      manifests: [
+        { descriptor: descriptor('2'), kind: 'image', platform: amd64, imageId: IMAGE_ID, contentSize: 20 },
+        { descriptor: descriptor('3'), kind: 'image', platform: arm64, contentSize: 0 },
+        { descriptor: descriptor('4'), kind: 'attestation', attests: digest('2'), contentSize: 0 },
+      ],
+    };
+  });
+  afterEach(() => {
+    harness.engine.images.manifest = undefined;
+  });
+
+  const manifests = [
+    {
+      ID: digest('2'),
+      Descriptor: descriptor('2'),
+      Available: true,
+      Size: { Content: 20, Total: 120 },
+      Kind: 'image',
+      ImageData: { Platform: amd64, Containers: ['c1'], Size: { Unpacked: 100 } },
+    },
+    {
+      ID: digest('3'),
+      Descriptor: descriptor('3'),
+      Available: false,
+      Size: { Content: 0, Total: 0 },
+      Kind: 'image',
+      ImageData: { Platform: arm64, Containers: [], Size: { Unpacked: 0 } },
+    },
+    {
+      ID: digest('4'),
+      Descriptor: descriptor('4'),
+      Available: false,
+      Size: { Content: 0, Total: 0 },
+      Kind: 'attestation',
+      AttestationData: { For: digest('2') },
+    },
+  ];
+
+  test('in the list and in inspect, by version', async () => {
+    const list = (query: string) => harness.json('GET', query) as Promise<Array<Record<string, unknown>>>;
+    const [whole] = await list('/v1.51/images/json?manifests=1');
+    expect(whole).toMatchObject({ Descriptor: index, Manifests: manifests, Containers: 1 });
+    expect((await list('/v1.47/images/json?manifests=1'))[0]).not.toHaveProperty('Descriptor');
+    expect((await list('/v1.47/images/json?manifests=1'))[0]).toHaveProperty('Manifests');
+    expect((await list('/v1.46/images/json?manifests=1'))[0]).not.toHaveProperty('Manifests');
+    expect((await list('/v1.51/images/json'))[0]).not.toHaveProperty('Manifests');
+    const inspect = (query: string) => harness.json('GET', query);
+    expect(await inspect('/v1.51/images/nginx/json?manifests=1')).toMatchObject({
+      Descriptor: index,
+      Manifests: manifests,
+    });
+    expect(await inspect('/v1.48/images/nginx/json')).toHaveProperty('Descriptor');
+    expect(await inspect('/v1.47/images/nginx/json?manifests=1')).not.toHaveProperty('Manifests');
+    expect(await inspect('/v1.47/images/nginx/json')).not.toHaveProperty('Descriptor');
+  });
+
+  test('shared sizes count layers that several images have', async () => {
+    const other = fakeImage({ id: 'sha256:2', repoTags: ['other:latest'] });
+    harness.engine.images.items = [fakeImage(), other];
+    const query = '/images/json?shared-size=1';
+    expect(await harness.json('GET', `/v1.51${query}`)).toMatchObject([
+      { SharedSize: 7, Containers: 1 },
+      { SharedSize: 7, Containers: 1 },
+    ]);
+    expect(await harness.json('GET', `/v1.41${query}`)).toMatchObject([
+      { SharedSize: -1, Containers: -1 },
+      { SharedSize: -1, Containers: -1 },
+    ]);
+  });
+
+  const parameter = (value: unknown) => encodeURIComponent(JSON.stringify(value));
+
+  test.each([
+    ['GET', '/v1.51/images/nginx/json?platform='],
+    ['GET', '/v1.48/images/nginx/history?platform='],
+    ['DELETE', '/v1.50/images/nginx?platforms='],
+  ])('%s %s takes a platform', async (method, path) => {
+    await harness.json(method, path + parameter({ os: 'linux', architecture: 'aarch64' }));
+    expect(harness.engine.images.calls).toContainEqual(['platform', arm64]);
+    const refused = async (value: string) => JSON.parse((await harness.call(method, path + value)).body);
+    expect(await refused('linux')).toEqual({ message: expect.stringContaining('failed to parse platform') });
+    expect(await refused(parameter({ os: 'linux' }))).toEqual({
+      message: 'both OS and Architecture must be provided',
+    });
+    expect(await refused(parameter({ variant: 'v7' }))).toEqual({
+      message: 'optional platform fields provided, but OS and Architecture are missing',
+    });
+  });
+
+  test('a platform and all manifests at once contradict each other', async () => {
+    const path = `/v1.51/images/nginx/json?manifests=1&platform=${parameter(amd64)}`;
+    const answer = await harness.call('GET', path);
+    expect(answer.status).toBe(400);
+    expect(answer.body).toContain('manifests and platform options cannot both be set');
+  });
+
+  test('the history names the steps that are images here', async () => {
+    harness.engine.images.items = [
+      fakeImage({ parent: 'sha256:2' }),
+      fakeImage({ id: 'sha256:2', repoTags: ['base:1'] }),
+    ];
+    expect(await harness.json('GET', '/images/nginx/history')).toMatchObject([
+      { Id: IMAGE_ID, Tags: ['nginx:latest'] },
+      { Id: 'sha256:2', Tags: ['base:1'] },
+    ]);
   });
 });
 

@@ -1,4 +1,4 @@
-import type { Descriptor } from '../oci/descriptor.ts';
+import type { Descriptor, Platform } from '../oci/descriptor.ts';
 import type { ImageRunConfig } from '../oci/image-config.ts';
 
 /** One element of `GET /images/json`. */
@@ -17,8 +17,23 @@ export interface ImageSummary {
   Labels: Record<string, string> | null;
   /** Number of containers that use it; -1: not computed. */
   Containers: number;
-  Manifests?: unknown[];
+  /** Only when asked for, from API 1.47 on. */
+  Manifests?: ManifestSummary[];
+  /** From API 1.48 on, for an image that has a manifest. */
   Descriptor?: Descriptor;
+}
+
+/** One manifest of an image. */
+export interface ManifestSummary {
+  ID: string;
+  Descriptor: Descriptor;
+  /** All of its content is here. */
+  Available: boolean;
+  /** Bytes. */
+  Size: { Content: number; Total: number };
+  Kind: 'image' | 'attestation' | 'unknown';
+  ImageData?: { Platform: Platform; Containers: string[]; Size: { Unpacked: number } };
+  AttestationData?: { For: string };
 }
 
 /** Answer of `GET /images/{name}/json`. */
@@ -42,7 +57,10 @@ export interface ImageInspect {
   GraphDriver: { Name: string; Data: Record<string, string> | null };
   RootFS: { Type: string; Layers?: string[] };
   Metadata: { LastTagTime: string };
+  /** From API 1.48 on, for an image that has a manifest. */
   Descriptor?: Descriptor;
+  /** Only when asked for, from API 1.48 on. */
+  Manifests?: ManifestSummary[];
   /** Only below API 1.45. */
   Container?: string;
   /** Only below API 1.45. */

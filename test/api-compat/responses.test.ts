@@ -17,6 +17,12 @@ interface Description {
   >;
 }
 
+const AMD64 = encodeURIComponent('{"os":"linux","architecture":"amd64"}');
+const ANY = encodeURIComponent('{"label":["a=b"]}');
+
+/** The description requires a field that it does not describe and Docker does not send (it is `Size.Unpacked`). */
+const MISTAKE = /\.ImageData\.UnpackedSize: missing$/;
+
 const REQUESTS: ReadonlyArray<readonly [string, string, string, unknown?]> = [
   ['GET', '/containers/json', '/containers/json?all=1&size=1'],
   ['POST', '/containers/create', '/containers/create', { Image: 'nginx' }],
@@ -27,11 +33,11 @@ const REQUESTS: ReadonlyArray<readonly [string, string, string, unknown?]> = [
   ['POST', '/containers/prune', '/containers/prune'],
   ['POST', '/containers/{id}/exec', '/containers/web/exec', { Cmd: ['sh'] }],
   ['GET', '/exec/{id}/json', '/exec/e1/json'],
-  ['GET', '/images/json', '/images/json'],
-  ['GET', '/images/{name}/json', '/images/nginx/json'],
-  ['GET', '/images/{name}/history', '/images/nginx/history'],
-  ['DELETE', '/images/{name}', '/images/nginx'],
-  ['POST', '/images/prune', '/images/prune'],
+  ['GET', '/images/json', `/images/json?all=1&digests=1&shared-size=1&manifests=1&filters=${ANY}`],
+  ['GET', '/images/{name}/json', '/images/nginx/json?manifests=1'],
+  ['GET', '/images/{name}/history', `/images/nginx/history?platform=${AMD64}`],
+  ['DELETE', '/images/{name}', `/images/nginx?force=1&noprune=1&platforms=${AMD64}`],
+  ['POST', '/images/prune', `/images/prune?filters=${ANY}`],
   ['POST', '/commit', '/commit?container=web'],
   ['GET', '/networks', '/networks'],
   ['GET', '/networks/{id}', '/networks/bridge'],
@@ -67,6 +73,20 @@ describe.skipIf(file === undefined)('answers against the API description', () =>
         },
       }),
     ];
+    const descriptor = (digit: string) => ({
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      digest: `sha256:${digit.repeat(64)}`,
+      size: 3,
+    });
+    const platform = { os: 'linux', architecture: 'amd64', variant: 'v2' };
+    harness.engine.images.manifest = {
+      descriptor: descriptor('1'),
+      manifests: [
+        { descriptor: descriptor('2'), kind: 'image', platform, contentSize: 20 },
+        { descriptor: descriptor('3'), kind: 'attestation', attests: descriptor('2').digest, contentSize: 0 },
+        { descriptor: descriptor('4'), kind: 'unknown', contentSize: 0 },
+      ],
+    };
     await harness.start();
   });
   afterAll(() => harness.stop());
@@ -79,7 +99,8 @@ describe.skipIf(file === undefined)('answers against the API description', () =>
       const schema = responses?.[String(answer.status)]?.schema;
       expect(schema).toBeDefined();
       const checker = new SchemaChecker(description.definitions);
-      expect(checker.check(JSON.parse(answer.body), schema ?? {})).toEqual([]);
+      const differences = checker.check(JSON.parse(answer.body), schema ?? {});
+      expect(differences.filter((line) => !MISTAKE.test(line))).toEqual([]);
     });
   }
 });

@@ -1,5 +1,6 @@
+import type { ImageTarget } from '../../engine/images/image-manifests.ts';
 import type { Image } from '../../engine/images/images.ts';
-import type { ImageHistoryItem, ImageInspect, ImageSummary } from '../../wire/images.ts';
+import type { ImageHistoryItem, ImageInspect, ImageSummary, ManifestSummary } from '../../wire/images.ts';
 import { rfc3339 } from '../time.ts';
 
 /** One line of `images`. `containers`: how many use it, -1 when not counted. */
@@ -58,8 +59,12 @@ export function inspectImage(image: Image, driver: string, version: number): Ima
   return inspect;
 }
 
-/** The image's history, newest first. `layerSize` gives the bytes of a layer by its diff id. */
-export function imageHistory(image: Image, layerSize: (diffId: string) => number): ImageHistoryItem[] {
+/** The image's history, newest first. Steps of which the image is here have its id. */
+export function imageHistory(
+  image: Image,
+  layerSize: (diffId: string) => number,
+  find: (id: string) => Image | undefined,
+): ImageHistoryItem[] {
   const layers = image.config.rootfs.diff_ids.values();
   const items = (image.config.history ?? []).map(
     (step): ImageHistoryItem => ({
@@ -72,10 +77,57 @@ export function imageHistory(image: Image, layerSize: (diffId: string) => number
     }),
   );
   items.reverse();
-  const newest = items[0];
-  if (newest !== undefined) {
-    newest.Id = image.id;
-    newest.Tags = image.repoTags.length > 0 ? [...image.repoTags] : null;
+  let known: Image | undefined = image;
+  for (const item of items) {
+    if (known === undefined) break;
+    item.Id = known.id;
+    item.Tags = known.repoTags.length > 0 ? [...known.repoTags] : null;
+    known = known.parent === '' ? undefined : find(known.parent);
   }
   return items;
+}
+
+/** The manifests of an image; `find` gives images that are here by id, `usersOf` their containers. */
+export function manifestSummaries(
+  target: ImageTarget | undefined,
+  find: (id: string) => Image | undefined,
+  usersOf: (id: string) => ReadonlyArray<{ readonly id: string }>,
+): ManifestSummary[] {
+  return (target?.manifests ?? []).map((facts) => {
+    const image = facts.imageId === undefined ? undefined : find(facts.imageId);
+    const unpacked = image?.size ?? 0;
+    const summary: ManifestSummary = {
+      ID: facts.descriptor.digest,
+      Descriptor: facts.descriptor,
+      Available: image !== undefined,
+      Size: { Content: facts.contentSize, Total: facts.contentSize + unpacked },
+      Kind: facts.kind,
+    };
+    if (facts.kind === 'image') {
+      summary.ImageData = {
+        Platform: facts.platform ?? { os: '', architecture: '' },
+        Containers: image === undefined ? [] : usersOf(image.id).map(({ id }) => id),
+        Size: { Unpacked: unpacked },
+      };
+    }
+    if (facts.kind === 'attestation') summary.AttestationData = { For: facts.attests ?? '' };
+    return summary;
+  });
+}
+
+/** Bytes of layers that each image has in common with others, by image id. */
+export function sharedSizes(
+  images: readonly Image[],
+  layerSize: (diffId: string) => number,
+): ReadonlyMap<string, number> {
+  const users = new Map<string, number>();
+  for (const { config } of images) {
+    for (const diffId of new Set(config.rootfs.diff_ids)) users.set(diffId, (users.get(diffId) ?? 0) + 1);
+  }
+  return new Map(
+    images.map(({ id, config }) => {
+      const shared = config.rootfs.diff_ids.filter((diffId) => (users.get(diffId) ?? 0) > 1);
+      return [id, shared.reduce((sum, diffId) => sum + layerSize(diffId), 0)];
+    }),
+  );
 }

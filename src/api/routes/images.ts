@@ -1,10 +1,19 @@
 import { isKind } from '../../base/errors.ts';
 import type { Container } from '../../engine/containers/model.ts';
+import type { ImageTarget } from '../../engine/images/image-manifests.ts';
 import type { Image, ImageRemoval, ImageService } from '../../engine/images/images.ts';
 import type { Filters } from '../../wire/filters.ts';
-import type { ImageDeleteItem } from '../../wire/images.ts';
-import { imageHistory, inspectImage, summarizeImage } from '../convert/image.ts';
+import type { ImageDeleteItem, ImageSummary, ManifestSummary } from '../../wire/images.ts';
+import {
+  imageHistory,
+  inspectImage,
+  manifestSummaries,
+  sharedSizes,
+  summarizeImage,
+} from '../convert/image.ts';
 import { HttpError, notYet } from '../errors.ts';
+import type { Exchange } from '../exchange.ts';
+import { onePlatform, platforms } from '../platform-query.ts';
 import { pruneTest } from '../prune.ts';
 import { filters, flag, text } from '../query.ts';
 import { referenceMatcher } from '../reference-pattern.ts';
@@ -12,7 +21,10 @@ import type { Route } from '../router.ts';
 import { nanosToMillis, parseMoment } from '../time.ts';
 
 interface Dependencies {
-  readonly images: Pick<ImageService, 'get' | 'list' | 'tag' | 'remove' | 'prune' | 'layerSize'>;
+  readonly images: Pick<
+    ImageService,
+    'get' | 'find' | 'list' | 'target' | 'usersOf' | 'tag' | 'remove' | 'prune' | 'layerSize'
+  >;
   readonly storageDriver: string;
   readonly now: () => number;
 }
@@ -30,38 +42,77 @@ const PRUNE_FILTERS: ReadonlySet<string> = new Set(['dangling', 'label', 'label!
 
 /** Looking at, naming and removing images. */
 export function imageRoutes({ images, storageDriver, now }: Dependencies): Route[] {
+  const manifestsOf = (target: ImageTarget | undefined): ManifestSummary[] =>
+    manifestSummaries(
+      target,
+      (id) => images.find(id),
+      (id) => images.usersOf(id),
+    );
+
+  async function list(x: Exchange): Promise<void> {
+    const given = filters(x).restrictTo(LIST_FILTERS);
+    const matches = imageTest(given, images, now());
+    const all = images.list();
+    const parents = new Set(all.map((image) => image.parent));
+    const references = given.get('reference').map(referenceMatcher);
+    const found = all
+      .filter((image) => flag(x, 'all') || image.repoTags.length > 0 || !parents.has(image.id))
+      .filter(matches)
+      .sort((a, b) => b.createdAt - a.createdAt);
+    const withManifests = x.version >= 47 && flag(x, 'manifests');
+    const shared =
+      x.version >= 42 && flag(x, 'shared-size')
+        ? sharedSizes(all, (diffId) => images.layerSize(diffId))
+        : undefined;
+    const counted = withManifests || shared !== undefined;
+    const summaries: ImageSummary[] = [];
+    for (const image of found) {
+      const summary = summarizeImage(
+        onlyNames(image, references),
+        x.version,
+        counted ? images.usersOf(image.id).length : -1,
+        shared?.get(image.id) ?? -1,
+      );
+      if (x.version >= 48 || withManifests) {
+        const target = await images.target(image);
+        if (x.version >= 48 && target) summary.Descriptor = target.descriptor;
+        if (withManifests) summary.Manifests = manifestsOf(target);
+      }
+      summaries.push(summary);
+    }
+    x.json(200, summaries);
+  }
+
+  async function inspect(x: Exchange): Promise<void> {
+    const withManifests = x.version >= 48 && flag(x, 'manifests');
+    const platform = x.version >= 49 ? onePlatform(x) : undefined;
+    if (withManifests && platform) {
+      throw new HttpError(400, 'conflicting options: manifests and platform options cannot both be set');
+    }
+    const image = images.get(x.param, platform);
+    const answer = inspectImage(image, storageDriver, x.version);
+    if (x.version >= 48) {
+      const target = await images.target(image);
+      if (target) answer.Descriptor = target.descriptor;
+      if (withManifests) answer.Manifests = manifestsOf(target);
+    }
+    x.json(200, answer);
+  }
+
   return [
-    {
-      method: 'GET',
-      pattern: '/images/json',
-      handle(x) {
-        const given = filters(x).restrictTo(LIST_FILTERS);
-        const matches = imageTest(given, images, now());
-        const all = images.list();
-        const parents = new Set(all.map((image) => image.parent));
-        const references = given.get('reference').map(referenceMatcher);
-        const found = all
-          .filter((image) => flag(x, 'all') || image.repoTags.length > 0 || !parents.has(image.id))
-          .filter(matches)
-          .sort((a, b) => b.createdAt - a.createdAt);
-        x.json(
-          200,
-          found.map((image) => summarizeImage(onlyNames(image, references), x.version, -1, -1)),
-        );
-      },
-    },
-    {
-      method: 'GET',
-      pattern: '/images/{name*}/json',
-      handle: (x) => x.json(200, inspectImage(images.get(x.param), storageDriver, x.version)),
-    },
+    { method: 'GET', pattern: '/images/json', handle: list },
+    { method: 'GET', pattern: '/images/{name*}/json', handle: inspect },
     {
       method: 'GET',
       pattern: '/images/{name*}/history',
       handle: (x) =>
         x.json(
           200,
-          imageHistory(images.get(x.param), (diffId) => images.layerSize(diffId)),
+          imageHistory(
+            images.get(x.param, x.version >= 48 ? onePlatform(x) : undefined),
+            (diffId) => images.layerSize(diffId),
+            (id) => images.find(id),
+          ),
         ),
     },
     {
@@ -78,6 +129,7 @@ export function imageRoutes({ images, storageDriver, now }: Dependencies): Route
       method: 'DELETE',
       pattern: '/images/{name*}',
       async handle(x) {
+        if (x.version >= 50) for (const platform of platforms(x, 'platforms')) images.get(x.param, platform);
         const removals = await images.remove(x.param, {
           force: flag(x, 'force'),
           noPrune: flag(x, 'noprune'),
@@ -92,10 +144,8 @@ export function imageRoutes({ images, storageDriver, now }: Dependencies): Route
         const given = filters(x).restrictTo(PRUNE_FILTERS);
         const dangling = given.bool('dangling', true);
         const prunable = pruneTest(given, now());
-        const { removed, reclaimed } = await images.prune(
-          (image) =>
-            (!dangling || image.repoTags.length === 0) &&
-            prunable(image.config.config?.Labels, image.createdAt),
+        const { removed, reclaimed } = await images.prune(!dangling, (image) =>
+          prunable(image.config.config?.Labels, image.createdAt),
         );
         x.json(200, {
           ImagesDeleted: removed.length === 0 ? null : removed.map(removalToWire),

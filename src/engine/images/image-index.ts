@@ -106,6 +106,11 @@ export class ImageIndex {
     return [...this.#names.values()].filter((row) => row.imageId === id);
   }
 
+  /** Ids of the images that were committed or built from this one. */
+  childrenOf(id: string): string[] {
+    return [...this.#entries.values()].filter((entry) => entry.parent === id).map((entry) => entry.id);
+  }
+
   list(): Image[] {
     const byImage = new Map<string, ImageNameRow[]>();
     for (const row of this.#names.values()) {

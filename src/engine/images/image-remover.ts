@@ -1,9 +1,10 @@
-import { TareError } from '../../base/errors.ts';
+import { isKind, TareError } from '../../base/errors.ts';
 import { shortId } from '../../base/ids.ts';
 import { canonicalString, familiarString, parseReference, withDefaultTag } from '../../oci/reference.ts';
+import type { ImageNameRow } from '../../store/tables/images.ts';
 import type { EventBus } from '../events/events.ts';
 import type { ImageIndex } from './image-index.ts';
-import type { Image, ImageRemoval } from './images.ts';
+import type { Image } from './images.ts';
 
 /** A container that was made from an image. */
 export interface ImageUser {
@@ -18,7 +19,19 @@ export interface ImageRemoverParts {
   readonly events: EventBus;
 }
 
-/** `rmi`, with dockerd's rules for what is in the way and what `force` overrides. Content is collected later. */
+/** What happened to an image, in order. */
+export type RemovalStep = { readonly untagged: string } | { readonly deleted: Image };
+
+export interface RemoveOptions {
+  readonly force: boolean;
+  /** Keep parents that lose their last child and have no name. */
+  readonly noPrune: boolean;
+}
+
+/**
+ * `rmi` and `image prune`, with dockerd's rules for what is in the way and what `force` overrides (moby's
+ * daemon/images/image_delete.go). Content is collected later.
+ */
 export class ImageRemover {
   readonly #parts: ImageRemoverParts;
 
@@ -26,86 +39,136 @@ export class ImageRemover {
     this.#parts = parts;
   }
 
-  remove(ref: string, force: boolean): ImageRemoval[] {
+  /** Throws `not-found`, or `conflict` with Docker's words. */
+  remove(ref: string, options: RemoveOptions): RemovalStep[] {
     const { index } = this.#parts;
     const image = index.get(ref);
-    const names = index.namesOf(image.id);
+    const steps: RemovalStep[] = [];
     if (index.isIdOf(ref, image.id)) {
-      const repositories = new Set(names.map(({ name }) => name.replace(/[:@][^/]*$/, '')));
-      const tags = names.filter(({ kind }) => kind === 'tag');
-      if (!force && (tags.length > 1 || repositories.size > 1)) {
-        throw new TareError(
-          'conflict',
-          `conflict: unable to delete ${shortId(image.id)} (must be forced) - image is referenced in multiple repositories`,
-        );
+      const names = index.namesOf(image.id);
+      if (isSingleReference(names)) {
+        this.#checkDelete(image, options.force, true);
+        steps.push(...this.#untag(image, names));
       }
-      this.#checkUsers(image, force);
-      const untagged = this.#untag(
-        image,
-        names.map(({ name }) => name),
-      );
-      return [...untagged, this.#delete(image)];
+      this.#delete(image, options, false, steps);
+      return steps;
     }
-    return this.#removeName(image, canonicalString(withDefaultTag(parseReference(ref))), ref, force);
+    if (this.#removeName(image, ref, options.force, steps)) this.#delete(image, options, true, steps);
+    return steps;
   }
 
-  #removeName(image: Image, name: string, ref: string, force: boolean): ImageRemoval[] {
+  /**
+   * Removes images that no container uses and that `matches` accepts; those with a tag only if `all`. Images that
+   * are only steps of others are left to their children.
+   */
+  prune(all: boolean, matches: (image: Image) => boolean): RemovalStep[] {
+    const { index } = this.#parts;
+    const images = index.list();
+    const parents = new Set(images.map((image) => image.parent));
+    const steps: RemovalStep[] = [];
+    for (const image of images) {
+      const names = index.namesOf(image.id);
+      if (names.length === 0 && parents.has(image.id)) continue;
+      if (!matches(image) || (!all && names.some(({ kind }) => kind === 'tag'))) continue;
+      const refs = names.length === 0 ? [image.id] : names.map(({ name }) => name);
+      for (const ref of refs) {
+        try {
+          steps.push(...this.remove(ref, { force: false, noPrune: false }));
+        } catch (error) {
+          // In use, or gone with a name before it.
+          if (!isKind(error, 'conflict', 'not-found')) throw error;
+        }
+      }
+    }
+    return steps;
+  }
+
+  /** Returns true when the image has no name any more. */
+  #removeName(image: Image, ref: string, force: boolean, steps: RemovalStep[]): boolean {
     const { index, usersOf } = this.#parts;
-    const others = index.namesOf(image.id).filter((row) => row.name !== name);
-    // Digest names of the same repository go with its last tag.
-    const repository = name.replace(/[:@][^/]*$/, '');
-    const leftTags = others.filter(({ kind }) => kind === 'tag');
-    const goes = others.filter(
-      (row) => row.kind === 'digest' && row.name.startsWith(`${repository}@`) && leftTags.length === 0,
-    );
-    const last = others.length === goes.length;
+    const names = index.namesOf(image.id);
     const user = usersOf(image.id)[0];
-    if (last && !force && user) {
+    if (!force && user && isSingleReference(names)) {
       throw new TareError(
         'conflict',
         `conflict: unable to remove repository reference "${ref}" (must force) - container ${shortId(user.id)} is using its referenced image ${shortId(image.id)}`,
       );
     }
-    const records = this.#untag(image, [name, ...goes.map((row) => row.name)]);
-    if (!last || usersOf(image.id).some(({ running }) => running)) return records;
-    return [...records, this.#delete(image)];
+    const name = canonicalString(withDefaultTag(parseReference(ref)));
+    const row = names.find((one) => one.name === name);
+    const others = names.filter((one) => one.name !== name);
+    const repository = repositoryOf(name);
+    const inRepository = others.filter((one) => repositoryOf(one.name) === repository);
+    // Digest names go with the last tag of their repository.
+    const goes =
+      row?.kind === 'tag' && inRepository.every(({ kind }) => kind === 'digest') ? inRepository : [];
+    steps.push(...this.#untag(image, [...(row ? [row] : []), ...goes]));
+    return others.length === goes.length;
   }
 
-  #checkUsers(image: Image, force: boolean): void {
-    const users = this.#parts.usersOf(image.id);
+  /** Deletes an image with the names it has left, then its parents that nobody else needs. */
+  #delete(image: Image, options: RemoveOptions, quiet: boolean, steps: RemovalStep[]): void {
+    const { index, usersOf } = this.#parts;
+    try {
+      this.#checkDelete(image, options.force, false);
+    } catch (error) {
+      // After an untagging, what is still in use just stays; a dangling image that is in the way is told.
+      const dangling = index.namesOf(image.id).length === 0 && index.childrenOf(image.id).length === 0;
+      if (quiet && isKind(error, 'conflict') && (!dangling || usersOf(image.id).length > 0)) return;
+      throw error;
+    }
+    steps.push(...this.#untag(image, index.namesOf(image.id)));
+    index.remove([], image.id);
+    this.#emit('delete', image.id, image.id);
+    steps.push({ deleted: image });
+    const parent = options.noPrune || image.parent === '' ? undefined : index.find(image.parent);
+    if (parent !== undefined) this.#delete(parent, { force: false, noPrune: false }, true, steps);
+  }
+
+  /** Throws `conflict` for what is in the way. `ignoreNames`: they are about to be removed. */
+  #checkDelete(image: Image, force: boolean, ignoreNames: boolean): void {
+    const { index, usersOf } = this.#parts;
+    const refuse = (how: string, why: string): TareError =>
+      new TareError('conflict', `conflict: unable to delete ${shortId(image.id)} (${how}) - ${why}`);
+    if (index.childrenOf(image.id).length > 0) {
+      throw refuse('cannot be forced', 'image has dependent child images');
+    }
+    const users = usersOf(image.id);
     const running = users.find((user) => user.running);
-    const words = `conflict: unable to delete ${shortId(image.id)}`;
     if (running) {
-      throw new TareError(
-        'conflict',
-        `${words} (cannot be forced) - image is being used by running container ${shortId(running.id)}`,
-      );
+      throw refuse('cannot be forced', `image is being used by running container ${shortId(running.id)}`);
+    }
+    if (force) return;
+    if (!ignoreNames && index.namesOf(image.id).length > 0) {
+      throw refuse('must be forced', 'image is referenced in multiple repositories');
     }
     const stopped = users[0];
-    if (stopped && !force) {
-      throw new TareError(
-        'conflict',
-        `${words} (must be forced) - image is being used by stopped container ${shortId(stopped.id)}`,
-      );
+    if (stopped) {
+      throw refuse('must be forced', `image is being used by stopped container ${shortId(stopped.id)}`);
     }
   }
 
-  #untag(image: Image, names: readonly string[]): ImageRemoval[] {
-    this.#parts.index.remove(names);
-    return names.map((name) => {
+  #untag(image: Image, rows: readonly ImageNameRow[]): RemovalStep[] {
+    if (rows.length === 0) return [];
+    this.#parts.index.remove(rows.map(({ name }) => name));
+    return rows.map(({ name }) => {
       const untagged = familiarString(parseReference(name));
       this.#emit('untag', image.id, untagged);
       return { untagged };
     });
   }
 
-  #delete(image: Image): ImageRemoval {
-    this.#parts.index.remove([], image.id);
-    this.#emit('delete', image.id, image.id);
-    return { deleted: image.id };
-  }
-
   #emit(action: string, id: string, name: string): void {
     this.#parts.events.emit({ type: 'image', action, id, attributes: { name } });
   }
+}
+
+function repositoryOf(name: string): string {
+  return name.replace(/[:@][^/]*$/, '');
+}
+
+/** At most one tag, and all digest names of its repository. */
+function isSingleReference(names: readonly ImageNameRow[]): boolean {
+  const tags = names.filter(({ kind }) => kind === 'tag');
+  return tags.length <= 1 && new Set(names.map(({ name }) => repositoryOf(name))).size <= 1;
 }

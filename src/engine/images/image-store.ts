@@ -1,16 +1,20 @@
-import { isKind } from '../../base/errors.ts';
+import { isKind, TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { ContentStore } from '../../content/content.ts';
+import type { Platform } from '../../oci/descriptor.ts';
+import { formatPlatform, matchesPlatform } from '../../oci/platform.ts';
 import { parseReference } from '../../oci/reference.ts';
 import type { ImageFetcher } from '../../registry-client/registry-client.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
 import { Leases } from '../leases/leases.ts';
 import { DEFAULT_IMAGE_CHANGES, defaultImageTar, isDefaultImage } from './default-image.ts';
+import { withFreedLayers } from './freed-layers.ts';
 import { ImageCollector } from './image-collector.ts';
 import { ImageIndex, type ImageRows } from './image-index.ts';
 import { ImageMaker, tagOf } from './image-maker.ts';
-import { ImageRemover, type ImageUser } from './image-remover.ts';
+import { ImageManifests, type ImageTarget, platformOf } from './image-manifests.ts';
+import { ImageRemover, type ImageUser, type RemovalStep } from './image-remover.ts';
 import type {
   CreateImage,
   Image,
@@ -51,17 +55,33 @@ export class ImageStore implements ImageService {
   readonly #remover: ImageRemover;
   readonly #collector: ImageCollector;
   readonly #leases = new Leases();
+  readonly #manifests: ImageManifests;
 
   constructor(options: ImageStoreOptions) {
     this.#options = options;
     this.#index = new ImageIndex(options.rows);
+    this.#manifests = new ImageManifests(options.content, (id) => this.#index.find(id));
     this.#maker = new ImageMaker({ ...options, index: this.#index });
     this.#remover = new ImageRemover({ ...options, index: this.#index });
     this.#collector = new ImageCollector({ ...options, index: this.#index, leases: this.#leases });
   }
 
-  get(ref: string): Image {
-    return this.#index.get(ref);
+  get(ref: string, platform?: Platform): Image {
+    const image = this.#index.get(ref);
+    const own = platformOf(image);
+    if (platform === undefined || matchesPlatform(own, platform)) return image;
+    throw new TareError(
+      'not-found',
+      `image with reference ${ref} was found but its platform (${formatPlatform(own)}) does not match the specified platform (${formatPlatform(platform)})`,
+    );
+  }
+
+  target(image: Image): Promise<ImageTarget | undefined> {
+    return this.#manifests.targetOf(image);
+  }
+
+  usersOf(imageId: string): readonly ImageUser[] {
+    return this.#options.usersOf(imageId);
   }
 
   find(ref: string): Image | undefined {
@@ -79,21 +99,24 @@ export class ImageStore implements ImageService {
   }
 
   async remove(ref: string, options: { force: boolean; noPrune: boolean }): Promise<ImageRemoval[]> {
-    const records = this.#remover.remove(ref, options.force);
-    const layers = await this.#collector.collect();
-    return [...records, ...layers.map((deleted) => ({ deleted }))];
+    return this.#collected(this.#remover.remove(ref, options));
   }
 
-  async prune(matches: (image: Image) => boolean): Promise<{ removed: ImageRemoval[]; reclaimed: number }> {
-    const removed: ImageRemoval[] = [];
+  async prune(
+    all: boolean,
+    matches: (image: Image) => boolean,
+  ): Promise<{ removed: ImageRemoval[]; reclaimed: number }> {
     const before = this.layersSize();
-    for (const image of this.list()) {
-      if (!matches(image) || this.#options.usersOf(image.id).length > 0) continue;
-      removed.push(...this.#remover.remove(image.id, true));
-    }
+    const removed = await this.#collected(this.#remover.prune(all, matches));
+    const reclaimed = Math.max(0, before - this.layersSize());
+    const attributes = { reclaimed: String(reclaimed) };
+    this.#options.events.emit({ type: 'image', action: 'prune', id: '', attributes });
+    return { removed, reclaimed };
+  }
+
+  async #collected(steps: readonly RemovalStep[]): Promise<ImageRemoval[]> {
     const layers = await this.#collector.collect();
-    removed.push(...layers.map((deleted) => ({ deleted })));
-    return { removed, reclaimed: Math.max(0, before - this.layersSize()) };
+    return withFreedLayers(steps, this.list(), new Set(layers));
   }
 
   pull(reference: string, options: PullOptions): Promise<Image> {

@@ -1,21 +1,37 @@
+import type { Platform } from '../../oci/descriptor.ts';
 import type { ImageConfigFile } from '../../oci/image-config.ts';
+import type { ImageTarget } from './image-manifests.ts';
+import type { ImageUser } from './image-remover.ts';
 
 /**
  * The image store. `ref` is a reference (`nginx`, `host:5000/a/b:tag`, `name@sha256:…`), an image id
  * (`sha256:…`) or a unique prefix of its hex digits. Unknown: `not-found` with `No such image: REF`.
  */
 export interface ImageService {
-  get(ref: string): Image;
+  /** With `platform`: throws `not-found`, in Docker's words, when the image is for another one. */
+  get(ref: string, platform?: Platform): Image;
   /** Like get, undefined if unknown. */
   find(ref: string): Image | undefined;
   list(): Image[];
+  /** Its manifest, or index with what of it is here; undefined when it has none. */
+  target(image: Image): Promise<ImageTarget | undefined>;
+  /** The containers that were made from an image. */
+  usersOf(imageId: string): readonly ImageUser[];
   tag(ref: string, target: string): Promise<void>;
   /**
-   * Untags, and deletes the image when it was the last name and nothing uses it. Throws `conflict` with Docker's
-   * words when a container uses it. Returns what was done in order.
+   * Untags, and deletes the image when it was the last name and nothing uses it; without `noPrune` its nameless
+   * parents too. Throws `conflict` with Docker's words when a container or a child image needs it. Returns what was
+   * done in order; layers by their chain ids.
    */
   remove(ref: string, options: { force: boolean; noPrune: boolean }): Promise<ImageRemoval[]>;
-  prune(matches: (image: Image) => boolean): Promise<{ removed: ImageRemoval[]; reclaimed: number }>;
+  /**
+   * Removes the images without a tag (with `all` also those with tags) that no container uses and `matches`
+   * accepts. Returns what was done and the bytes of layers that went.
+   */
+  prune(
+    all: boolean,
+    matches: (image: Image) => boolean,
+  ): Promise<{ removed: ImageRemoval[]; reclaimed: number }>;
   /** Pulls from a registry; progress goes to `report`. Returns the image. */
   pull(reference: string, options: PullOptions): Promise<Image>;
   /** Reads a docker-archive or OCI-layout tar, plain, gzip or zstd. Returns names or ids, as Docker prints them. */

@@ -1,5 +1,7 @@
 import { TareError } from '../../../src/base/errors.ts';
+import type { ImageTarget } from '../../../src/engine/images/image-manifests.ts';
 import type { Image, ImageService } from '../../../src/engine/images/images.ts';
+import type { Platform } from '../../../src/oci/descriptor.ts';
 import { IMAGE_ID } from './fake-containers.ts';
 import { byteStream } from './fake-session.ts';
 
@@ -48,8 +50,9 @@ export class FakeImages implements ImageService {
     );
   }
 
-  get(ref: string): Image {
+  get(ref: string, platform?: Platform): Image {
     const image = this.find(ref);
+    if (platform !== undefined) this.calls.push(['platform', platform]);
     if (image === undefined) throw new TareError('not-found', `No such image: ${ref}`);
     return image;
   }
@@ -67,8 +70,20 @@ export class FakeImages implements ImageService {
     return [{ untagged: 'nginx:latest' }, { deleted: IMAGE_ID }];
   }
 
-  async prune(matches: (image: Image) => boolean) {
-    return { removed: this.items.filter(matches).map((item) => ({ deleted: item.id })), reclaimed: 1 };
+  /** What `target` answers. */
+  manifest: ImageTarget | undefined;
+
+  async target() {
+    return this.manifest;
+  }
+
+  usersOf() {
+    return [{ id: 'c1', running: true }];
+  }
+
+  async prune(all: boolean, matches: (image: Image) => boolean) {
+    const unwanted = this.items.filter((item) => all || item.repoTags.length === 0);
+    return { removed: unwanted.filter(matches).map((item) => ({ deleted: item.id })), reclaimed: 1 };
   }
 
   pull(...args: Parameters<ImageService['pull']>) {
