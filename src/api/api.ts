@@ -11,6 +11,7 @@ import { imageTransferRoutes } from './routes/image-transfer.ts';
 import { imageRoutes } from './routes/images.ts';
 import { laterRoutes } from './routes/later.ts';
 import { networkRoutes } from './routes/networks.ts';
+import { registryRoutes } from './routes/registries.ts';
 import { swarmRoutes } from './routes/swarm.ts';
 import { systemRoutes } from './routes/system.ts';
 import { volumeRoutes } from './routes/volumes.ts';
@@ -37,6 +38,7 @@ export function allRoutes(dependencies: ApiDependencies): Route[] {
     ...execRoutes(dependencies.containers),
     ...imageRoutes(dependencies),
     ...imageTransferRoutes(dependencies),
+    ...registryRoutes(dependencies),
     ...networkRoutes(dependencies),
     ...volumeRoutes(dependencies),
     ...eventRoutes(dependencies),

@@ -3,6 +3,7 @@ import type { ContainerService } from '../engine/containers/containers.ts';
 import type { ContainerQuery, FilterMap, QueryLookups } from '../engine/containers/query.ts';
 import type { EventBus } from '../engine/events/events.ts';
 import type { ImageService } from '../engine/images/images.ts';
+import type { RegistryAccess } from '../engine/images/registries.ts';
 import type { NetworkService } from '../engine/networks/networks.ts';
 import type { SystemService } from '../engine/system/system.ts';
 import type { VolumeService } from '../engine/volumes/volumes.ts';
@@ -13,6 +14,7 @@ export interface ApiDependencies {
   /** `execsOf`: ids of a container's running execs. */
   readonly containers: ContainerService & { execsOf?(ref: string): string[] };
   readonly images: ImageService;
+  readonly registries: RegistryAccess;
   readonly networks: Pick<NetworkService, 'get' | 'list' | 'create' | 'remove'>;
   /** `size`: bytes of a volume's files; without it `system df` shows -1. */
   readonly volumes: VolumeService & { size?(name: string): Promise<number> };

@@ -13,7 +13,11 @@ export function registryAuth(header: string | string[] | undefined): RegistryAut
   } catch {
     return undefined;
   }
-  if (typeof json !== 'object' || json === null) return undefined;
+  return typeof json === 'object' && json !== null ? authOf(json) : undefined;
+}
+
+/** The credentials in an AuthConfig; undefined when it has none. `auth` is Base64 of `user:password`. */
+export function authOf(json: AuthConfig): RegistryAuth | undefined {
   const auth: { -readonly [K in keyof RegistryAuth]: RegistryAuth[K] } = {};
   const copy = (to: keyof RegistryAuth, value: unknown) => {
     if (typeof value === 'string' && value !== '') auth[to] = value;
@@ -23,7 +27,7 @@ export function registryAuth(header: string | string[] | undefined): RegistryAut
   copy('identityToken', json.identitytoken);
   copy('registryToken', json.registrytoken);
   copy('serverAddress', json.serveraddress);
-  if (auth.username === undefined && typeof json.auth === 'string') {
+  if (auth.username === undefined && typeof json.auth === 'string' && json.auth !== '') {
     const pair = Buffer.from(json.auth, 'base64').toString('utf8');
     const cut = pair.indexOf(':');
     if (cut > 0) {

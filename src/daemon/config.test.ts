@@ -53,12 +53,56 @@ describe('readConfig', () => {
       execRoot: '/e',
       bridge: 'br9',
       logLevel: 'debug',
-      insecureRegistries: ['r:5000'],
+      registries: { insecureRegistries: ['r:5000'], registryMirrors: [] },
     });
     expect(config('--config-file', none, '-H', 'unix:///x', '-H', '/y').hosts).toEqual([
       'unix:///x',
       'unix:///y',
     ]);
+  });
+
+  test('registries: dockerd’s keys, and mirrors of any upstream', () => {
+    const path = file({
+      'registry-mirrors': ['https://hub.test'],
+      mirrors: { 'quay.io': ['http://cache:5000/quay'], '*': ['https://any.test/'], 'index.docker.io': [] },
+      'insecure-registries': ['http://r:5000', '10.0.0.0/8'],
+      'max-concurrent-downloads': 7,
+      'max-concurrent-uploads': 2,
+      'max-download-attempts': 1,
+      proxies: { 'https-proxy': 'http://proxy:3128', 'no-proxy': 'a,b' },
+      'registry-certs-dirs': ['/c'],
+    });
+    expect(config('--config-file', path, '--http-proxy', 'p:1').registries).toEqual({
+      insecureRegistries: ['r:5000', '10.0.0.0/8'],
+      registryMirrors: ['https://hub.test/'],
+      mirrors: { 'quay.io': ['http://cache:5000/quay/'], '*': ['https://any.test/'], 'docker.io': [] },
+      maxConcurrentDownloads: 7,
+      maxConcurrentUploads: 2,
+      maxDownloadAttempts: 1,
+      proxies: { http: 'p:1', https: 'http://proxy:3128', no: 'a,b' },
+      certificateFolders: ['/c'],
+    });
+    expect(config('--config-file', none, '--max-concurrent-downloads=4').registries).toMatchObject({
+      maxConcurrentDownloads: 4,
+      maxConcurrentUploads: 5,
+      maxDownloadAttempts: 5,
+      certificateFolders: ['/etc/tare/certs.d', '/etc/docker/certs.d'],
+    });
+  });
+
+  test.each([
+    [['--registry-mirror', 'mirror.test'], 'invalid mirror: "mirror.test" is not a valid URI'],
+    [['--registry-mirror', 'ftp://m'], 'invalid mirror: unsupported scheme "ftp"'],
+    [['--registry-mirror', 'https://me:pw@m'], 'username/password not allowed in URI "https://xxxxx@m"'],
+    [['--registry-mirror', 'https://m?a=b'], 'query or fragment at end of the URI'],
+    [['--insecure-registry', 'a/b'], 'insecure registry a/b is not valid'],
+    [['--insecure-registry', 'ftp://a'], "insecure registry ftp://a should not contain '://'"],
+    [['--max-concurrent-downloads', '0'], 'invalid max concurrent downloads: 0'],
+    [['--max-concurrent-uploads', 'x'], 'invalid max concurrent uploads: NaN'],
+    [['--max-download-attempts', '1.5'], 'invalid max download attempts: 1.5'],
+    [['--http-proxy', 'http://me:pw@:x'], 'invalid http-proxy "http://xxxxx@:x"'],
+  ])('refuses the registry option %p', (argv, message) => {
+    expect(() => config('--config-file', none, ...argv)).toThrow(message);
   });
 
   test.each([
@@ -78,6 +122,10 @@ describe('readConfig', () => {
     [{ what: 1 }, "the following directives don't match any configuration option: what"],
     [{ hosts: 'unix:///x' }, '"hosts" must be a list'],
     [{ debug: 'yes' }, '"debug" must be a boolean'],
+    [{ mirrors: { a: 'https://m' } }, '"mirrors" must be a map of lists'],
+    [{ mirrors: { 'a/b': [] } }, 'invalid key "a/b" of mirrors'],
+    [{ proxies: { http: 'x' } }, '"proxies" has no "http"'],
+    [{ 'max-concurrent-downloads': '3' }, '"max-concurrent-downloads" must be a number'],
   ])('refuses the file %p', (content, message) => {
     expect(() => config('--config-file', file(content))).toThrow(message);
   });

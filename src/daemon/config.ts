@@ -5,6 +5,7 @@ import { messageOf, TareError } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { parseSize } from '../base/sizes.ts';
 import { codeOf, fromNodeError } from '../kernel/errno.ts';
+import { type RegistryOptions, registryOptions } from './registry-options.ts';
 
 /** How a daemon is set up; names and meanings are dockerd's. */
 export interface DaemonConfig {
@@ -20,9 +21,7 @@ export interface DaemonConfig {
   readonly debug: boolean;
   /** Group of the sockets; empty: `tare` or `docker`, whichever exists. */
   readonly group: string;
-  readonly insecureRegistries: readonly string[];
-  /** Base URLs that are asked before Docker Hub. */
-  readonly registryMirrors: readonly string[];
+  readonly registries: RegistryOptions;
   readonly labels: readonly string[];
   /** Bytes that one layer may unpack to; undefined: the free space less 5 %. */
   readonly maxLayerSize: number | undefined;
@@ -44,6 +43,13 @@ const FLAGS = {
   group: { type: 'string', short: 'G' },
   'insecure-registry': { type: 'string', multiple: true },
   'registry-mirror': { type: 'string', multiple: true },
+  'registry-certs-dir': { type: 'string', multiple: true },
+  'max-concurrent-downloads': { type: 'string' },
+  'max-concurrent-uploads': { type: 'string' },
+  'max-download-attempts': { type: 'string' },
+  'http-proxy': { type: 'string' },
+  'https-proxy': { type: 'string' },
+  'no-proxy': { type: 'string' },
   label: { type: 'string', multiple: true },
   'max-layer-size': { type: 'string' },
   'config-file': { type: 'string' },
@@ -51,10 +57,10 @@ const FLAGS = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
+type FileKind = 'string' | 'boolean' | 'number' | 'list' | 'map of strings' | 'map of lists';
+
 /** Keys of the configuration file and the kind of value each takes. `flag` is the flag that says the same. */
-const FILE_KEYS: Readonly<
-  Record<string, { kind: 'string' | 'boolean' | 'list'; flag: keyof typeof FLAGS | undefined }>
-> = {
+const FILE_KEYS: Readonly<Record<string, { kind: FileKind; flag: keyof typeof FLAGS | undefined }>> = {
   hosts: { kind: 'list', flag: 'host' },
   'data-root': { kind: 'string', flag: 'data-root' },
   'exec-root': { kind: 'string', flag: 'exec-root' },
@@ -66,6 +72,14 @@ const FILE_KEYS: Readonly<
   group: { kind: 'string', flag: 'group' },
   'insecure-registries': { kind: 'list', flag: 'insecure-registry' },
   'registry-mirrors': { kind: 'list', flag: 'registry-mirror' },
+  'registry-certs-dirs': { kind: 'list', flag: 'registry-certs-dir' },
+  'max-concurrent-downloads': { kind: 'number', flag: 'max-concurrent-downloads' },
+  'max-concurrent-uploads': { kind: 'number', flag: 'max-concurrent-uploads' },
+  'max-download-attempts': { kind: 'number', flag: 'max-download-attempts' },
+  // The three flags are the map's members.
+  proxies: { kind: 'map of strings', flag: undefined },
+  // dockerd knows mirrors of Docker Hub only.
+  mirrors: { kind: 'map of lists', flag: undefined },
   labels: { kind: 'list', flag: 'label' },
   'max-layer-size': { kind: 'string', flag: 'max-layer-size' },
   // Containers always outlive the daemon here; the key is taken so that a daemon.json from Docker works.
@@ -120,8 +134,7 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
     logLevel: debug ? 'debug' : checkLevel(level),
     debug,
     group: text(flags.group, 'group', ''),
-    insecureRegistries: list(flags['insecure-registry'], 'insecure-registries'),
-    registryMirrors: list(flags['registry-mirror'], 'registry-mirrors'),
+    registries: readRegistries(flags, file, list),
     labels: list(flags.label, 'labels'),
     maxLayerSize: checkLayerSize(text(flags['max-layer-size'], 'max-layer-size', '')),
     configFile,
@@ -139,6 +152,39 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
     );
   }
   return { action: flags.validate ? 'validate' : 'run', config, flags: argv };
+}
+
+function readRegistries(
+  flags: ReturnType<typeof parseFlags>,
+  file: ConfigFile,
+  list: (flag: readonly string[] | undefined, key: string) => readonly string[],
+): RegistryOptions {
+  const count = (name: 'max-concurrent-downloads' | 'max-concurrent-uploads' | 'max-download-attempts') => {
+    const value = flags[name] ?? file[name];
+    return value === undefined ? undefined : Number(value);
+  };
+  const proxies: Record<string, string> = { ...(file.proxies as Record<string, string> | undefined) };
+  for (const name of ['http-proxy', 'https-proxy', 'no-proxy'] as const) {
+    const value = flags[name];
+    if (value === undefined) continue;
+    if (proxies[name] !== undefined) {
+      throw invalid(
+        `the following directives are specified both as a flag and in the configuration file: proxies.${name}`,
+      );
+    }
+    proxies[name] = value;
+  }
+  const given = {
+    insecureRegistries: list(flags['insecure-registry'], 'insecure-registries'),
+    registryMirrors: list(flags['registry-mirror'], 'registry-mirrors'),
+    mirrors: file.mirrors as Record<string, string[]> | undefined,
+    maxConcurrentDownloads: count('max-concurrent-downloads'),
+    maxConcurrentUploads: count('max-concurrent-uploads'),
+    maxDownloadAttempts: count('max-download-attempts'),
+    proxies,
+    certificateFolders: list(flags['registry-certs-dir'], 'registry-certs-dirs'),
+  };
+  return registryOptions(given, process.env);
 }
 
 function parseFlags(argv: readonly string[]) {
@@ -172,8 +218,26 @@ function checkLevel(level: string): LogLevel {
   return found;
 }
 
+type ConfigFile = Readonly<Record<string, unknown>>;
+
+const PROXY_KEYS: readonly string[] = ['http-proxy', 'https-proxy', 'no-proxy'];
+
+const isString = (value: unknown): boolean => typeof value === 'string';
+const isList = (value: unknown): boolean => Array.isArray(value) && value.every(isString);
+const isMap = (value: unknown, of: (member: unknown) => boolean): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(of);
+
+const IS_KIND: Readonly<Record<FileKind, (value: unknown) => boolean>> = {
+  string: isString,
+  boolean: (value) => typeof value === 'boolean',
+  number: (value) => typeof value === 'number',
+  list: isList,
+  'map of strings': (value) => isMap(value, isString),
+  'map of lists': (value) => isMap(value, isList),
+};
+
 /** The configuration file's object, checked key by key; a missing default file is an empty one. */
-export function readConfigFile(path: string, mustExist: boolean): Readonly<Record<string, unknown>> {
+export function readConfigFile(path: string, mustExist: boolean): ConfigFile {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -197,8 +261,10 @@ export function readConfigFile(path: string, mustExist: boolean): Readonly<Recor
   }
   for (const [key, value] of Object.entries(file)) {
     const kind = FILE_KEYS[key]?.kind;
-    const isList = Array.isArray(value) && value.every((entry) => typeof entry === 'string');
-    if (kind === 'list' ? !isList : typeof value !== kind) throw fail(`"${key}" must be a ${kind}`);
+    if (kind !== undefined && !IS_KIND[kind](value)) throw fail(`"${key}" must be a ${kind}`);
+    if (key !== 'proxies') continue;
+    const stranger = Object.keys(value as object).find((name) => !PROXY_KEYS.includes(name));
+    if (stranger !== undefined) throw fail(`"proxies" has no "${stranger}": use ${PROXY_KEYS.join(', ')}`);
   }
   return Object.fromEntries(Object.entries(file));
 }
@@ -217,11 +283,23 @@ Options:
       --exec-root string          State of running containers (default "/run/tare")
   -G, --group string              Group of the socket (default: tare or docker, if one exists)
   -H, --host list                 Socket to listen on, unix://PATH or fd:// (default "${DEFAULT_HOST}")
-      --insecure-registry list    Registry that may be asked over plain HTTP
+      --http-proxy string         Proxy for requests to registries (default: HTTP_PROXY)
+      --https-proxy string        The same for https (default: HTTPS_PROXY)
+      --insecure-registry list    Registry whose certificate is not verified, and which may be asked over plain HTTP
       --label list                Label that info shows
   -l, --log-level string          debug, info, warn, error or fatal (default "info")
+      --max-concurrent-downloads int   Downloads at once, over all pulls (default 3)
+      --max-concurrent-uploads int     Uploads at once, over all pushes (default 5)
+      --max-download-attempts int      Tries for each download (default 5)
       --max-layer-size string     What one layer may unpack to, as 20g (default: the free space less 5 %)
-      --registry-mirror list      Mirror that is asked before Docker Hub
+      --no-proxy string           Comma-separated hosts and networks that are asked without a proxy (default: NO_PROXY)
   -p, --pidfile string            Where to write the process id (default "EXEC-ROOT/tare.pid")
+      --registry-certs-dir list   Folder with certificates by HOST[:PORT] (default /etc/tare/certs.d, /etc/docker/certs.d)
+      --registry-mirror list      Mirror that is asked before Docker Hub
       --validate                  Check the configuration and exit
+
+The configuration file has the flags' names as keys (lists in plural), and further:
+  proxies    {"http-proxy": URL, "https-proxy": URL, "no-proxy": LIST}
+  mirrors    {"HOST[:PORT]": [URL, ...], "*": [URL, ...]}: mirrors of any registry, asked before it
+SIGHUP reads it again: debug and log level, labels, and everything about registries.
 `;

@@ -46,6 +46,7 @@ import { NetworkTable } from '../store/tables/networks.ts';
 import { SettingTable } from '../store/tables/settings.ts';
 import { VolumeTable } from '../store/tables/volumes.ts';
 import type { DaemonConfig } from './config.ts';
+import { registryClientConfig } from './registry-options.ts';
 
 /** Parent of all containers' cgroups. */
 const CGROUP_PARENT = '/tare';
@@ -232,10 +233,13 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     storageStatus: [],
     networkDrivers: ['bridge', 'host', 'null'],
     get insecureRegistries() {
-      return live.insecureRegistries;
+      return live.registries.insecureRegistries;
     },
     get mirrors() {
-      return live.registryMirrors;
+      return live.registries.registryMirrors;
+    },
+    get proxies() {
+      return live.registries.proxies;
     },
     runtime: { name: features.name, path: Bun.which('crun') ?? 'crun', version: features.version },
     components: [],
@@ -249,6 +253,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
   return {
     containers,
     images,
+    registries: fetcher,
     networks,
     volumes,
     events,
@@ -283,11 +288,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
 }
 
 function registryConfig(config: DaemonConfig) {
-  return {
-    insecureRegistries: config.insecureRegistries,
-    mirrors: config.registryMirrors,
-    userAgent: `tare/${buildVersion().version}`,
-  };
+  return registryClientConfig(config.registries, `tare/${buildVersion().version}`);
 }
 
 /** Daemons side by side have a table each: named for the bridge, or without one for the exec root. */

@@ -26,6 +26,7 @@ export class Authorizer {
   readonly #context: TokenContext;
   readonly #tokens = new Map<Scope, Promise<CachedToken>>();
   #challenges: readonly Challenge[];
+  #refreshToken: string | undefined;
 
   constructor(credentials: RegistryCredentials, challenges: readonly Challenge[], context: TokenContext) {
     this.#credentials = credentials;
@@ -49,6 +50,11 @@ export class Authorizer {
     const { registryToken } = this.#credentials;
     if (registryToken) return `Bearer ${registryToken}`;
     return `Bearer ${await this.#token(bearer, scope, request, signal)}`;
+  }
+
+  /** The identity token in force: the newest that a token server gave, else the user's; empty for none. */
+  get refreshToken(): string {
+    return this.#refreshToken ?? this.#credentials.identityToken ?? '';
   }
 
   /** Takes the challenges of a 401 and forgets the token that led to it, so that the next header is a new one. */
@@ -77,11 +83,16 @@ export class Authorizer {
       const token = await cached.catch(() => undefined);
       if (token !== undefined && token.expiresAt - EXPIRY_MARGIN_MS > Date.now()) return token.value;
     }
-    const fetched = fetchToken(challenge, scope, this.#credentials, { ...this.#context, request, signal });
-    const entry = fetched.then(({ token, lifetimeMs }) => ({
-      value: token,
-      expiresAt: Date.now() + lifetimeMs,
-    }));
+    // A server may exchange the refresh token at each use (RFC 6749, section 6): the old one is then void.
+    const credentials =
+      this.#refreshToken !== undefined && this.#credentials.identityToken
+        ? { ...this.#credentials, identityToken: this.#refreshToken }
+        : this.#credentials;
+    const fetched = fetchToken(challenge, scope, credentials, { ...this.#context, request, signal });
+    const entry = fetched.then(({ token, lifetimeMs, refreshToken }) => {
+      this.#refreshToken = refreshToken ?? this.#refreshToken;
+      return { value: token, expiresAt: Date.now() + lifetimeMs };
+    });
     this.#tokens.set(scope, entry);
     try {
       return (await entry).value;

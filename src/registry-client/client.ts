@@ -5,10 +5,18 @@ import { runnableLayers } from '../oci/manifest.ts';
 import { IMAGE_CONFIG_LIMIT, parseImageConfig } from '../oci/parse-image-config.ts';
 import { hostPlatform } from '../oci/platform.ts';
 import { manifestSelector, type Reference, withDefaultTag } from '../oci/reference.ts';
-import { originsOf } from './endpoints.ts';
-import { type DownloadSlots, fetchBlob, startLayers } from './fetch-layers.ts';
-import type { FetchedImage, FetchOptions, ImageFetcher, RegistryClientConfig } from './registry-client.ts';
+import { originsOf, registryOf } from './endpoints.ts';
+import { type BlobSources, type DownloadSlots, fetchBlob, startLayers } from './fetch-layers.ts';
+import { checkLogin, domainOfServer } from './login.ts';
+import type {
+  FetchedImage,
+  FetchOptions,
+  ImageFetcher,
+  RegistryClientConfig,
+  RegistryCredentials,
+} from './registry-client.ts';
 import { type ResolvedImage, resolveImage } from './resolve.ts';
+import { type SearchOptions, type SearchResult, searchRepositories } from './search.ts';
 import { Semaphore } from './semaphore.ts';
 import type { RegistrySession } from './session.ts';
 import { Sessions } from './sessions.ts';
@@ -45,14 +53,32 @@ export class RegistryClient implements ImageFetcher {
   async fetchImage(given: Reference, options: FetchOptions, content: ContentStore): Promise<FetchedImage> {
     const ref = withDefaultTag(given);
     const sessions = this.#sessions;
-    const { session, resolved } = await this.#resolve(ref, options, content);
+    const { session, fallback, resolved } = await this.#resolve(ref, options, content);
     options.report({ id: manifestSelector(ref), status: `Pulling from ${ref.path}` });
     try {
-      return await this.#fetchBlobs(session, ref, resolved, options, content);
+      return await this.#fetchBlobs([async () => session, ...fallback], ref, resolved, options, content);
     } catch (error) {
       if (isKind(error, 'unavailable', 'timeout')) sessions.forget(session);
       throw error;
     }
+  }
+
+  /**
+   * Checks credentials for the registry of a server's address (`host:5000`, `https://index.docker.io/v1/`; empty:
+   * Docker Hub). Resolves with an identity token, empty if the registry gives none. Throws `unauthorized`,
+   * `unavailable`, `timeout` or `invalid` in Docker's words.
+   */
+  async checkLogin(
+    server: string,
+    credentials: RegistryCredentials,
+    signal: AbortSignal,
+  ): Promise<{ identityToken: string }> {
+    return checkLogin(domainOfServer(server), credentials, this.#settings, signal);
+  }
+
+  /** Searches Docker Hub, or the registry that `term` begins with, for repositories. */
+  async search(term: string, options: SearchOptions): Promise<SearchResult[]> {
+    return searchRepositories(term, options, this.#settings);
   }
 
   /** Asks the mirrors, then the registry. What a mirror does not have or cannot do is no error. */
@@ -60,15 +86,19 @@ export class RegistryClient implements ImageFetcher {
     ref: Reference,
     options: FetchOptions,
     content: ContentStore,
-  ): Promise<{ session: RegistrySession; resolved: ResolvedImage }> {
+  ): Promise<{ session: RegistrySession; fallback: BlobSources; resolved: ResolvedImage }> {
     const sessions = this.#sessions;
+    const settings = this.#settings;
     const platform = options.platform ?? hostPlatform();
-    for (const origin of await originsOf(ref.domain, this.#settings)) {
+    for (const origin of await originsOf(ref.domain, settings)) {
       let session: RegistrySession | undefined;
       try {
         // The user's credentials are for the registry, never for a mirror of it.
         session = await sessions.open(origin, origin.mirror ? {} : (options.auth ?? {}), options.signal);
-        return { session, resolved: await resolveImage(session, ref, platform, content, options.signal) };
+        const resolved = await resolveImage(session, ref, platform, content, options.signal);
+        const upstream = async (signal: AbortSignal) =>
+          sessions.open(await registryOf(ref.domain, settings), options.auth ?? {}, signal);
+        return { session, fallback: origin.mirror ? [upstream] : [], resolved };
       } catch (error) {
         if (session !== undefined && isKind(error, 'unavailable', 'timeout')) sessions.forget(session);
         if (!origin.mirror || isKind(error, 'cancelled')) throw error;
@@ -78,7 +108,7 @@ export class RegistryClient implements ImageFetcher {
   }
 
   async #fetchBlobs(
-    session: RegistrySession,
+    sources: BlobSources,
     ref: Reference,
     resolved: ResolvedImage,
     options: FetchOptions,
@@ -93,7 +123,7 @@ export class RegistryClient implements ImageFetcher {
       );
     }
     const { signal, hold } = options;
-    await fetchBlob(session, ref, manifest.config, content, this.#shared, { signal, hold });
+    await fetchBlob(sources, ref, manifest.config, content, this.#shared, { signal, hold });
     const configBytes = await content.read(manifest.config.digest, IMAGE_CONFIG_LIMIT);
     const config = parseImageConfig(configBytes);
     const diffIds = config.rootfs.diff_ids;
@@ -105,7 +135,7 @@ export class RegistryClient implements ImageFetcher {
     }
     for (const document of resolved.documents) await store(document, content, hold);
     const documents = resolved.documents.map((document) => document.descriptor);
-    const started = startLayers(session, ref, layers, diffIds, options, content, this.#shared);
+    const started = startLayers(sources, ref, layers, diffIds, options, content, this.#shared);
     return { digest, manifestDigest, manifestBytes, manifest, documents, configBytes, config, ...started };
   }
 }

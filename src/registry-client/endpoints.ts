@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
 import { DEFAULT_DOMAIN } from '../oci/reference.ts';
+import type { HostCertificates } from './host-certificates.ts';
 import type { Settings } from './settings.ts';
 
 /** Where Docker Hub's API is. */
@@ -12,34 +13,45 @@ export interface Endpoint {
   readonly url: URL;
   /** True: certificates are not verified and plain http is fine. */
   readonly insecure: boolean;
-  /** PEM certificates of private authorities. */
-  readonly certificates: readonly string[];
+  readonly certificates: HostCertificates;
+  /** The upstream whose images a mirror shall answer with, for its `ns` parameter; undefined for none. */
+  readonly namespace: string | undefined;
 }
 
 /** One registry or mirror, with the base URLs it may answer at, in the order to try them. */
 export interface Origin {
-  /** `host[:port]` and a mirror's path. */
+  /** `host[:port]`, a mirror's path and its upstream: tells origins apart. */
   readonly name: string;
   readonly mirror: boolean;
   readonly alternatives: readonly Endpoint[];
 }
 
 /**
- * Who may serve a domain, in order: the mirrors for Docker Hub, then the registry. An insecure registry is tried
- * by https and then by http, as Docker does.
+ * Who may serve a domain, in order: its mirrors, then the registry. An insecure registry is tried by https and
+ * then by http, as Docker does.
  */
 export async function originsOf(domain: string, settings: Settings): Promise<Origin[]> {
-  if (domain !== DEFAULT_DOMAIN) return [await originAt(new URL(`https://${domain}`), false, settings)];
-  const mirrors = settings.mirrors.map((url) => originAt(new URL(url), true, settings));
-  return [...(await Promise.all(mirrors)), await originAt(new URL(HUB_URL), false, settings)];
+  const hub = domain === DEFAULT_DOMAIN ? settings.mirrors : [];
+  const named = settings.mirrorsOf[domain] ?? settings.mirrorsOf['*'] ?? [];
+  const mirrors = [
+    ...hub.map((url) => originAt(new URL(url), true, settings)),
+    ...named.map((url) => originAt(new URL(url), true, settings, domain)),
+  ];
+  return [...(await Promise.all(mirrors)), await registryOf(domain, settings)];
 }
 
-async function originAt(url: URL, mirror: boolean, settings: Settings): Promise<Origin> {
+/** The registry of a domain itself, without its mirrors: what pushes and logins go to. */
+export function registryOf(domain: string, settings: Settings): Promise<Origin> {
+  return originAt(new URL(domain === DEFAULT_DOMAIN ? HUB_URL : `https://${domain}`), false, settings);
+}
+
+async function originAt(url: URL, mirror: boolean, settings: Settings, namespace?: string): Promise<Origin> {
   const insecure =
     url.href !== new URL(HUB_URL).href && (await isInsecure(url.host, settings.insecureRegistries));
   const certificates = settings.certificatesFor(url.host);
-  const endpoint = { url, insecure, certificates };
-  const name = url.host + url.pathname.replace(/\/+$/, '');
+  const endpoint = { url, insecure, certificates, namespace };
+  const upstream = namespace === undefined ? '' : `?ns=${namespace}`;
+  const name = url.host + url.pathname.replace(/\/+$/, '') + upstream;
   // A mirror is configured with its protocol; a registry's domain has none.
   const plain = insecure && !mirror ? [{ ...endpoint, url: new URL(`http://${url.host}`) }] : [];
   return { name, mirror, alternatives: [endpoint, ...plain] };
@@ -78,5 +90,7 @@ async function addressesOf(name: string): Promise<string[]> {
 
 /** Joins an endpoint and a path of the API: `/v2/…`, with a query if it has one. */
 export function endpointUrl(endpoint: Endpoint, path: string): URL {
-  return new URL(endpoint.url.pathname.replace(/\/+$/, '') + path, endpoint.url);
+  const url = new URL(endpoint.url.pathname.replace(/\/+$/, '') + path, endpoint.url);
+  if (endpoint.namespace !== undefined) url.searchParams.set('ns', endpoint.namespace);
+  return url;
 }

@@ -1,3 +1,4 @@
+import { isKind } from '../base/errors.ts';
 import type { ContentStore } from '../content/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Reference } from '../oci/reference.ts';
@@ -8,6 +9,12 @@ import { throwIfCancelled } from './retry.ts';
 import type { Semaphore } from './semaphore.ts';
 import type { RegistrySession } from './session.ts';
 import type { SingleFlight } from './single-flight.ts';
+
+/**
+ * Who has an image's blobs, in the order to ask: the endpoint that gave the manifest, and behind a mirror the
+ * registry itself, which is reached only when the mirror fails.
+ */
+export type BlobSources = readonly ((signal: AbortSignal) => Promise<RegistrySession>)[];
 
 /** What all fetches of one client share. */
 export interface DownloadSlots {
@@ -20,7 +27,7 @@ export interface DownloadSlots {
  * fails ends the others, and all that are not ready reject with its error.
  */
 export function startLayers(
-  session: RegistrySession,
+  sources: BlobSources,
   ref: Reference,
   layers: readonly Descriptor[],
   diffIds: readonly string[],
@@ -37,7 +44,7 @@ export function startLayers(
     if (skipped) progress.status('Already exists');
     const ready = skipped
       ? Promise.resolve()
-      : fetchBlob(session, ref, descriptor, content, shared, { signal, progress, hold: options.hold });
+      : fetchBlob(sources, ref, descriptor, content, shared, { signal, progress, hold: options.hold });
     ready.catch((error: unknown) => failure.abort(error));
     return { descriptor, diffId, skipped, ready };
   });
@@ -50,7 +57,7 @@ export function startLayers(
 
 /** Brings a blob into the store unless it is there; joins a download of the same blob. */
 export async function fetchBlob(
-  session: RegistrySession,
+  sources: BlobSources,
   ref: Reference,
   descriptor: Descriptor,
   content: ContentStore,
@@ -73,9 +80,28 @@ export async function fetchBlob(
     shared.slots.run(flightSignal, async () => {
       // Another fetch may have brought it while this one waited.
       if (content.size(descriptor.digest) !== undefined) return;
-      await downloadBlob(session, ref, descriptor, content, tell, flightSignal);
+      await downloadFrom(sources, flightSignal, (session) =>
+        downloadBlob(session, ref, descriptor, content, tell, flightSignal),
+      );
     });
   await shared.flights.run(descriptor.digest, signal, (current) => progress?.downloading(current), work);
   progress?.status('Verifying Checksum');
   progress?.status('Download complete');
+}
+
+/** Tries the sources in order; the last one's error is the one that is told. */
+async function downloadFrom(
+  sources: BlobSources,
+  signal: AbortSignal,
+  download: (session: RegistrySession) => Promise<void>,
+): Promise<void> {
+  for (const [index, open] of sources.entries()) {
+    try {
+      return await download(await open(signal));
+    } catch (error) {
+      // A full disk is no better with another source.
+      const elsewhere = isKind(error, 'not-found', 'unauthorized', 'unavailable', 'timeout', 'corrupt');
+      if (index === sources.length - 1 || !elsewhere || signal.aborted) throw error;
+    }
+  }
 }

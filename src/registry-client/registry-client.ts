@@ -3,6 +3,8 @@ import type { Descriptor, Platform } from '../oci/descriptor.ts';
 import type { ImageConfigFile } from '../oci/image-config.ts';
 import type { ImageManifest } from '../oci/manifest.ts';
 import type { Reference } from '../oci/reference.ts';
+import type { HostCertificates } from './host-certificates.ts';
+import type { ProxyChoice } from './proxies.ts';
 
 /**
  * Talking to registries (OCI distribution-spec, which is Docker's Registry API v2).
@@ -84,8 +86,15 @@ export interface RegistryClientConfig {
   readonly insecureRegistries?: readonly string[];
   /** Base URLs that are asked before Docker Hub, in order. */
   readonly mirrors?: readonly string[];
+  /**
+   * Base URLs that are asked before the registry of a domain, `*` for every domain that is not named. They get
+   * the parameter `ns=DOMAIN`, so that one cache can serve several upstreams (as containerd's mirrors).
+   */
+  readonly mirrorsOf?: Readonly<Record<string, readonly string[]>>;
   /** Downloads at once, over all fetches. Default 3, as Docker's `max-concurrent-downloads`. */
   readonly maxConcurrentDownloads?: number;
+  /** Uploads at once, over all pushes. Default 5, as Docker's `max-concurrent-uploads`. */
+  readonly maxConcurrentUploads?: number;
   /** Tries for each blob or manifest. Default 5, as Docker's `max-download-attempts`. */
   readonly maxAttempts?: number;
   /** Wait before the first repetition, doubled each time. Default 500 ms. */
@@ -94,8 +103,10 @@ export interface RegistryClientConfig {
   readonly connectTimeoutMs?: number;
   /** Longest silence of a server during a request. Default 60,000 ms. */
   readonly idleTimeoutMs?: number;
-  /** PEM certificates of private authorities for a `host[:port]`. */
-  readonly certificatesFor?: (host: string) => readonly string[];
+  /** Private authorities and client certificates for a `host[:port]`; asked anew for each fetch. */
+  readonly certificatesFor?: (host: string) => HostCertificates;
+  /** The proxy for a URL. Default: what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say. */
+  readonly proxyFor?: ProxyChoice;
   /** Sent as `User-Agent`. */
   readonly userAgent?: string;
 }

@@ -68,6 +68,7 @@ export class RegistrySession {
       timeoutMs: this.#settings.idleTimeoutMs,
       insecure: this.endpoint.insecure,
       certificates: this.endpoint.certificates,
+      proxyFor: this.#settings.proxyFor,
     });
   }
 }

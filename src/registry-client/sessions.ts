@@ -34,8 +34,8 @@ export class Sessions {
     if (known !== undefined) return known;
     const { endpoint, challenges } = await this.#probe(origin, signal);
     const { insecure, certificates } = endpoint;
-    const { idleTimeoutMs, userAgent } = this.#settings;
-    const context = { insecure, certificates, timeoutMs: idleTimeoutMs, userAgent };
+    const { idleTimeoutMs, userAgent, proxyFor } = this.#settings;
+    const context = { insecure, certificates, timeoutMs: idleTimeoutMs, userAgent, proxyFor };
     const session = new RegistrySession(
       endpoint,
       new Authorizer(credentials, challenges, context),
@@ -79,6 +79,7 @@ export class Sessions {
       timeoutMs: this.#settings.connectTimeoutMs,
       insecure: endpoint.insecure,
       certificates: endpoint.certificates,
+      proxyFor: this.#settings.proxyFor,
     });
     response.discard();
     return parseChallenges(response.headers.get('www-authenticate'));

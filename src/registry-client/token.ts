@@ -9,6 +9,8 @@ import {
   registryErrorText,
   retryAfterOf,
 } from './failures.ts';
+import type { HostCertificates } from './host-certificates.ts';
+import type { ProxyChoice } from './proxies.ts';
 import type { RegistryCredentials } from './registry-client.ts';
 import { type HttpRequest, type HttpResponse, readAll, send } from './transport.ts';
 
@@ -21,9 +23,20 @@ const CLIENT_ID = 'tare';
 /** How to reach a token server. */
 export interface TokenContext {
   readonly insecure: boolean;
-  readonly certificates: readonly string[];
+  readonly certificates: HostCertificates;
+  readonly proxyFor: ProxyChoice;
   readonly timeoutMs: number;
   readonly userAgent: string;
+  /** Asks for a refresh token, too: a login's wish. */
+  readonly offlineToken?: boolean;
+}
+
+/** What a token server gave. */
+export interface FetchedToken {
+  readonly token: string;
+  readonly lifetimeMs: number;
+  /** Stands for user and password from now on; undefined when the server gives none. */
+  readonly refreshToken: string | undefined;
 }
 
 interface TokenRequest extends TokenContext {
@@ -42,7 +55,7 @@ export async function fetchToken(
   scope: string,
   credentials: RegistryCredentials,
   context: TokenRequest,
-): Promise<{ token: string; lifetimeMs: number }> {
+): Promise<FetchedToken> {
   const prefix = describeRequest(context.request.method, context.request.url);
   const realm = realmOf(challenge, credentials, context, prefix);
   const { service } = challenge.parameters;
@@ -84,6 +97,10 @@ function tokenRequest(
   const url = new URL(realm);
   if (service) url.searchParams.append('service', service);
   if (scope !== '') url.searchParams.append('scope', scope);
+  if (context.offlineToken) {
+    url.searchParams.append('offline_token', 'true');
+    url.searchParams.append('client_id', CLIENT_ID);
+  }
   const basic = basicHeader(credentials);
   if (basic !== undefined && credentials.username) url.searchParams.append('account', credentials.username);
   const authorization = basic === undefined ? {} : { Authorization: basic };
@@ -109,6 +126,7 @@ function refreshRequest(
     refresh_token: identityToken,
   });
   if (scope !== '') form.set('scope', scope);
+  if (context.offlineToken) form.set('access_type', 'offline');
   const headers = { ...headersOf(context), 'Content-Type': 'application/x-www-form-urlencoded' };
   return { ...baseRequest(context), method: 'POST', url: realm, headers, body: form.toString() };
 }
@@ -118,8 +136,8 @@ function headersOf(context: TokenContext): Record<string, string> {
 }
 
 function baseRequest(context: TokenRequest) {
-  const { signal, timeoutMs, insecure, certificates } = context;
-  return { signal, timeoutMs, insecure, certificates };
+  const { signal, timeoutMs, insecure, certificates, proxyFor } = context;
+  return { signal, timeoutMs, insecure, certificates, proxyFor };
 }
 
 async function refusal(response: HttpResponse, prefix: string): Promise<TareError> {
@@ -133,7 +151,7 @@ async function refusal(response: HttpResponse, prefix: string): Promise<TareErro
   return new TareError('unauthorized', `${prefix}: ${words}`);
 }
 
-function readToken(text: string, prefix: string): { token: string; lifetimeMs: number } {
+function readToken(text: string, prefix: string): FetchedToken {
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -153,5 +171,7 @@ function readToken(text: string, prefix: string): { token: string; lifetimeMs: n
   }
   if (!/^[\x21-\x7e]+$/.test(token)) throw new TareError('unavailable', `${prefix}: the token is malformed`);
   const seconds = typeof fields.expires_in === 'number' ? fields.expires_in : DEFAULT_LIFETIME_S;
-  return { token, lifetimeMs: Math.max(seconds, DEFAULT_LIFETIME_S) * 1000 };
+  const refresh = fields.refresh_token;
+  const refreshToken = typeof refresh === 'string' && refresh !== '' ? refresh : undefined;
+  return { token, lifetimeMs: Math.max(seconds, DEFAULT_LIFETIME_S) * 1000, refreshToken };
 }

@@ -1,6 +1,8 @@
 import { rootCertificates } from 'node:tls';
 import { TareError } from '../base/errors.ts';
 import { connectionFailure, describeRequest, RetryableError } from './failures.ts';
+import { type HostCertificates, NO_CERTIFICATES } from './host-certificates.ts';
+import { isLoopback, type ProxyChoice } from './proxies.ts';
 import { cancellation, throwIfCancelled } from './retry.ts';
 
 const REDIRECT_LIMIT = 10;
@@ -18,8 +20,10 @@ export interface HttpRequest {
   readonly timeoutMs: number;
   /** Do not verify certificates, and allow http after https. Counts for the first host only. */
   readonly insecure: boolean;
-  /** PEM certificates of authorities beside the system's. */
-  readonly certificates: readonly string[];
+  /** Counts for the first host only. */
+  readonly certificates: HostCertificates;
+  /** Asked for each hop of a redirect. */
+  readonly proxyFor: ProxyChoice;
 }
 
 /** An answer whose body is still coming. Read it with `body`, or `discard` it. */
@@ -92,7 +96,8 @@ async function sendOnce(request: HttpRequest, firstHost: boolean): Promise<HttpR
       timeout: false,
       signal: watch.signal,
       ...(request.body === undefined ? {} : { body: request.body }),
-      ...(isLoopback(request.url) ? { proxy: false } : {}),
+      // Without a word Bun would take one from the environment.
+      proxy: isLoopback(request.url) ? false : (request.proxyFor(request.url) ?? false),
       ...(request.url.protocol === 'https:' ? { tls: tlsOptions(request, firstHost) } : {}),
     });
     watch.stop();
@@ -111,12 +116,14 @@ async function sendOnce(request: HttpRequest, firstHost: boolean): Promise<HttpR
 function tlsOptions(
   request: HttpRequest,
   firstHost: boolean,
-): { rejectUnauthorized: boolean; ca?: string[] } {
-  const own = firstHost ? request.certificates : [];
+): { rejectUnauthorized: boolean; ca?: string[]; cert?: string; key?: string } {
+  const { authorities, clients } = firstHost ? request.certificates : NO_CERTIFICATES;
+  const [client] = clients;
   return {
     rejectUnauthorized: !(request.insecure && firstHost),
     // `ca` replaces the built-in authorities, and Docker's certs.d only adds to them.
-    ...(own.length === 0 ? {} : { ca: [...rootCertificates, ...own] }),
+    ...(authorities.length === 0 ? {} : { ca: [...rootCertificates, ...authorities] }),
+    ...(client === undefined ? {} : { cert: client.cert, key: client.key }),
   };
 }
 
@@ -132,11 +139,6 @@ function discardBody(response: Response, watch: Watch): void {
     .arrayBuffer()
     .catch(() => {})
     .finally(() => watch.stop());
-}
-
-/** As in Go, a proxy from the environment is never used for this machine itself. */
-function isLoopback(url: URL): boolean {
-  return url.hostname === 'localhost' || url.hostname === '[::1]' || /^127\.[0-9.]+$/.test(url.hostname);
 }
 
 async function* readBody(request: HttpRequest, response: Response, watch: Watch): AsyncGenerator<Uint8Array> {

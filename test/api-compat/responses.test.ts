@@ -51,6 +51,8 @@ const REQUESTS: ReadonlyArray<readonly [string, string, string, unknown?]> = [
   ['GET', '/version', '/version'],
   ['GET', '/system/df', '/system/df'],
   ['GET', '/plugins', '/plugins'],
+  ['POST', '/auth', '/auth', { username: 'me', password: 'x' }],
+  ['GET', '/images/search', '/images/search?term=nginx'],
 ];
 
 describe.skipIf(file === undefined)('answers against the API description', () => {

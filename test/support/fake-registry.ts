@@ -30,6 +30,8 @@ export class FakeRegistry {
   /** Tokens that are still good. */
   readonly tokens = new Set<string>();
   tokenRequests: string[] = [];
+  /** What the token server gives beside each token. */
+  refreshToken: string | undefined;
   readonly #server: Server;
 
   private constructor() {
@@ -139,7 +141,7 @@ export class FakeRegistry {
       }
       const token = `token-${this.tokenRequests.length}`;
       this.tokens.add(token);
-      response.end(JSON.stringify({ token, expires_in: 300 }));
+      response.end(JSON.stringify({ token, expires_in: 300, refresh_token: this.refreshToken }));
     });
   }
 

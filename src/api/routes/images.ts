@@ -154,7 +154,6 @@ export function imageRoutes({ images, storageDriver, now }: Dependencies): Route
       },
     },
     { method: 'POST', pattern: '/images/{name*}/push', handle: () => Promise.reject(notYet('push')) },
-    { method: 'GET', pattern: '/images/search', handle: () => Promise.reject(notYet('search')) },
   ];
 }
 

@@ -34,7 +34,6 @@ export function laterRoutes(): Route[] {
     later('POST', '/build/cancel', 'build'),
     later('POST', '/session', 'a build session'),
     later('POST', '/grpc', 'a build session'),
-    later('POST', '/auth', 'login'),
     later('GET', '/distribution/{name*}/json', 'looking at an image in its registry'),
   ];
 }

@@ -32,6 +32,7 @@ function system(of: Machine): HostSystem {
     networkDrivers: ['bridge'],
     insecureRegistries: [],
     mirrors: [],
+    proxies: { http: 'http://me:secret@proxy:3128', https: '', no: '' },
     runtime: { name: 'crun', path: '/usr/bin/crun', version: '1.8' },
     components: [{ name: 'conmon', version: '2.1' }],
     initVersion: '',
@@ -56,6 +57,8 @@ describe('host system', () => {
     expect(info).toMatchObject({
       cgroupVersion: 2,
       memory: 2048 * 1024,
+      // Everybody may ask for info.
+      proxies: { http: 'http://xxxxx:xxxxx@proxy:3128' },
       operatingSystem: 'Debian GNU/Linux 12',
       osVersion: '12',
       containers: { running: 2, paused: 1, stopped: 2 },

@@ -16,6 +16,7 @@ export interface HostSystemOptions {
   readonly networkDrivers: readonly string[];
   readonly insecureRegistries: readonly string[];
   readonly mirrors: readonly string[];
+  readonly proxies: SystemInfo['proxies'];
   readonly runtime: { readonly name: string; readonly path: string; readonly version: string };
   /** Name and version of further parts: conmon, … */
   readonly components: ReadonlyArray<{ readonly name: string; readonly version: string }>;
@@ -120,9 +121,9 @@ export class HostSystem implements SystemService {
       insecureRegistries: options.insecureRegistries,
       mirrors: options.mirrors,
       proxies: {
-        http: process.env.HTTP_PROXY ?? '',
-        https: process.env.HTTPS_PROXY ?? '',
-        no: process.env.NO_PROXY ?? '',
+        http: withoutUser(options.proxies.http),
+        https: withoutUser(options.proxies.https),
+        no: options.proxies.no,
       },
       warnings: [
         ...LIMIT_WARNINGS.filter(([limit]) => !limits[limit]).map(([, warning]) => warning),
@@ -130,6 +131,11 @@ export class HostSystem implements SystemService {
       ],
     };
   }
+}
+
+/** Everybody who may ask for `info` sees it: as dockerd does, it masks a proxy's user and password. */
+function withoutUser(proxy: string): string {
+  return proxy.replace(/^((?:[a-z]+:)?\/\/)?[^/@]*@/i, '$1xxxxx:xxxxx@');
 }
 
 function countContainers(containers: readonly Container[]): SystemInfo['containers'] {

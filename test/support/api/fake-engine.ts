@@ -3,6 +3,8 @@ import { TareError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/log.ts';
 import { compileQuery } from '../../../src/engine/containers/query.ts';
 import { EventLog } from '../../../src/engine/events/event-log.ts';
+import type { RegistryAuth } from '../../../src/engine/images/images.ts';
+import type { RegistryAccess } from '../../../src/engine/images/registries.ts';
 import type { Network } from '../../../src/engine/networks/networks.ts';
 import type { SystemInfo } from '../../../src/engine/system/system.ts';
 import type { Volume, VolumeService } from '../../../src/engine/volumes/volumes.ts';
@@ -68,6 +70,27 @@ class FakeVolumes implements VolumeService {
         .map((volume) => volume.name),
       reclaimed: 0,
     };
+  }
+}
+
+class FakeRegistries implements RegistryAccess {
+  calls: unknown[] = [];
+  async checkLogin(server: string, auth: RegistryAuth) {
+    this.calls.push([server, auth]);
+    if (auth.password === 'wrong') {
+      throw new TareError(
+        'unauthorized',
+        'Get "https://r/v2/": unauthorized: incorrect username or password',
+      );
+    }
+    return { identityToken: auth.username === 'token' ? 'refresh' : '' };
+  }
+  async search(term: string, options: { limit: number; auth?: RegistryAuth }) {
+    this.calls.push([term, options.limit, options.auth]);
+    return [
+      { name: 'nginx', description: 'Official build', stars: 20000, official: true },
+      { name: 'me/nginx', description: '', stars: 3, official: false },
+    ];
   }
 }
 
@@ -142,6 +165,7 @@ export function fakeDependencies() {
   const dependencies = {
     containers,
     images,
+    registries: new FakeRegistries(),
     networks,
     volumes,
     events: new EventLog(silentLogger),
