@@ -22,7 +22,7 @@ export interface ContentStore {
   put(mediaType: string, bytes: Uint8Array): Promise<Descriptor>;
   /** Opens or resumes the ingest `key`; throws `conflict` when another writer has it open. */
   ingest(key: string): Promise<Ingest>;
-  /** Removes a blob if it is there. */
+  /** Removes a blob if it is there; it is gone for everybody as soon as this is called. */
   remove(digest: string): Promise<void>;
   /** All blobs. */
   list(): AsyncIterable<{ digest: string; size: number }>;

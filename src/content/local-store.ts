@@ -1,5 +1,5 @@
-import { chmodSync, mkdirSync, statSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { chmodSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { TareError } from '../base/errors.ts';
 import { streamOf } from '../base/streams.ts';
 import { codeOf, fromNodeError } from '../kernel/errno.ts';
@@ -114,7 +114,8 @@ export class LocalContentStore implements ContentStore {
 
   async remove(digest: string): Promise<void> {
     try {
-      await unlink(this.#file(digest));
+      // At once: between a look that finds the blob and its removal nobody else may have looked.
+      unlinkSync(this.#file(digest));
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw fromNodeError(error, `cannot remove the blob ${digest}`);
     }

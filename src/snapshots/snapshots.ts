@@ -27,7 +27,10 @@ export interface Snapshotter {
   hasLayer(diffId: string): boolean;
   layer(diffId: string): LayerInfo | undefined;
   listLayers(): LayerInfo[];
-  /** Removes a layer. The caller knows that no snapshot or image uses it. */
+  /**
+   * Removes a layer; it is gone for every other method as soon as this is called. The caller knows that no snapshot
+   * or image uses it.
+   */
   removeLayer(diffId: string): Promise<void>;
   /** The layer's uncompressed tar again, byte for byte: its digest is the diff id. */
   layerTar(diffId: string): ReadableStream<Uint8Array>;

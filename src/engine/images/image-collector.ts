@@ -1,5 +1,6 @@
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import { KeyedMutex } from '../../base/mutex.ts';
 import type { ContentStore } from '../../content/content.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { Leases } from '../leases/leases.ts';
@@ -8,52 +9,88 @@ import type { LayerBlobs } from './layer-blobs.ts';
 
 /** What collecting garbage takes. */
 export interface ImageCollectorParts {
-  readonly index: ImageIndex;
-  readonly content: ContentStore;
-  readonly snapshotter: Snapshotter;
+  readonly index: Pick<ImageIndex, 'list' | 'blobs' | 'revision'>;
+  readonly content: Pick<ContentStore, 'list' | 'remove'>;
+  readonly snapshotter: Pick<Snapshotter, 'listLayers' | 'removeLayer' | 'hasLayer'>;
   readonly layerBlobs: Pick<LayerBlobs, 'retain'>;
-  readonly leases: Leases;
+  readonly leases: Pick<Leases, 'holds'>;
   /** Diff ids that containers stand on. */
   readonly layersInUse: () => Iterable<string>;
   readonly log: Logger;
 }
 
-/** Removes layers and blobs that no image and no container needs: marks from the metadata, sweeps the stores. */
+/** What the metadata names. */
+interface Marks {
+  readonly revision: number;
+  readonly layers: ReadonlySet<string>;
+  readonly blobs: ReadonlySet<string>;
+}
+
+/**
+ * Removes layers and blobs that no image, no container and no lease needs. It works while others pull and remove:
+ * each thing is looked at again in the step that removes it, for its image may have come since.
+ */
 export class ImageCollector {
   readonly #parts: ImageCollectorParts;
+  readonly #turn = new KeyedMutex();
+  #known: Marks | undefined;
 
   constructor(parts: ImageCollectorParts) {
     this.#parts = parts;
   }
 
-  /** Runs when nothing is being made. Returns the diff ids that went. */
-  async collect(): Promise<string[]> {
-    const removed: string[] = [];
-    await this.#parts.leases.whenIdle(async () => {
-      removed.push(...(await this.#sweep()));
-    });
-    return removed;
+  /** Returns the diff ids that went. Collections run one after another. */
+  collect(): Promise<string[]> {
+    return this.#turn.run('', () => this.#sweep());
   }
 
   async #sweep(): Promise<string[]> {
-    const { index, content, snapshotter, layerBlobs, layersInUse, log } = this.#parts;
-    const layers = new Set(layersInUse());
-    for (const image of index.list()) for (const diffId of image.config.rootfs.diff_ids) layers.add(diffId);
+    const { content, snapshotter, layerBlobs } = this.#parts;
     const removed: string[] = [];
     for (const { diffId } of snapshotter.listLayers()) {
-      if (layers.has(diffId)) continue;
-      try {
+      if (this.#needsLayer(diffId)) continue;
+      await this.#try('a layer', diffId, async () => {
         await snapshotter.removeLayer(diffId);
         removed.push(diffId);
-      } catch (error) {
-        log.warn('removing a layer', { layer: diffId, error: messageOf(error) });
-      }
+      });
     }
-    const blobs = new Set(index.blobs());
     for await (const { digest } of content.list()) {
-      if (!blobs.has(digest)) await content.remove(digest);
+      if (this.#needsBlob(digest)) continue;
+      await this.#try('a blob', digest, () => content.remove(digest));
     }
     layerBlobs.retain((diffId) => snapshotter.hasLayer(diffId));
     return removed;
+  }
+
+  async #try(what: string, digest: string, remove: () => Promise<void>): Promise<void> {
+    try {
+      await remove();
+    } catch (error) {
+      this.#parts.log.warn(`removing ${what}; the next collection tries again`, {
+        digest,
+        error: messageOf(error),
+      });
+    }
+  }
+
+  #needsLayer(diffId: string): boolean {
+    const { leases, layersInUse } = this.#parts;
+    if (this.#marks().layers.has(diffId) || leases.holds(diffId)) return true;
+    for (const used of layersInUse()) if (used === diffId) return true;
+    return false;
+  }
+
+  #needsBlob(digest: string): boolean {
+    return this.#marks().blobs.has(digest) || this.#parts.leases.holds(digest);
+  }
+
+  #marks(): Marks {
+    const { index } = this.#parts;
+    const { revision } = index;
+    if (this.#known?.revision !== revision) {
+      const layers = new Set(index.list().flatMap((image) => image.config.rootfs.diff_ids));
+      this.#known = { revision, layers, blobs: new Set(index.blobs()) };
+    }
+    return this.#known;
   }
 }

@@ -60,6 +60,7 @@ export class ImageIndex {
   readonly #entries = new Map<string, Entry>();
   /** By canonical name. */
   readonly #names = new Map<string, ImageNameRow>();
+  #revision = 0;
 
   constructor(rows: ImageRows) {
     this.#rows = rows;
@@ -68,6 +69,11 @@ export class ImageIndex {
       this.#entries.set(id, { ...stored, id, parsed: parseImageConfig(Buffer.from(stored.config)) });
     }
     for (const row of rows.names()) this.#names.set(row.name, row);
+  }
+
+  /** Another number after every change of what images there are. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** Adds an image and its names in one commit; an image that is there gets the names and blobs only. */
@@ -84,6 +90,7 @@ export class ImageIndex {
     this.#rows.apply({ images: [{ id: image.id, document: JSON.stringify(stored) }], names });
     const parsed = parseImageConfig(Buffer.from(image.configText));
     this.#entries.set(image.id, { ...stored, id: image.id, parsed });
+    this.#revision += 1;
     for (const row of names) this.#names.set(row.name, row);
     return this.get(image.id);
   }
@@ -100,6 +107,7 @@ export class ImageIndex {
     this.#rows.apply({ removedNames: names, removedImages: image === undefined ? [] : [image] });
     for (const name of names) this.#names.delete(name);
     if (image !== undefined) this.#entries.delete(image);
+    this.#revision += 1;
   }
 
   namesOf(id: string): ImageNameRow[] {

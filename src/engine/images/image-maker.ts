@@ -57,6 +57,12 @@ export class ImageMaker {
     const { index, snapshotter } = this.#parts;
     const tags = request.reference === undefined ? [] : [tagOf(request.reference)];
     const base = request.base === undefined ? undefined : index.get(request.base);
+    const below = base?.config.rootfs.diff_ids ?? [];
+    // Asked first of all: from now on they are held.
+    const missing = below.filter((diffId) => !snapshotter.hasLayer(diffId))[0];
+    if (missing !== undefined) {
+      throw new TareError('corrupt', `the layer ${missing} of ${base?.id} is missing: pull the image again`);
+    }
     const layer = request.layer && (await snapshotter.applyLayer(undefined, request.layer));
     const { createdBy, author, comment } = request.history;
     const step: ImageHistory = {
@@ -66,7 +72,6 @@ export class ImageMaker {
       ...(comment !== '' && { comment }),
       ...(!layer && { empty_layer: true }),
     };
-    const below = base?.config.rootfs.diff_ids ?? [];
     return await this.#store(
       {
         ...request.config,

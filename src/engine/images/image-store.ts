@@ -7,7 +7,8 @@ import { parseReference } from '../../oci/reference.ts';
 import type { ImageFetcher } from '../../registry-client/registry-client.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
-import { Leases } from '../leases/leases.ts';
+import { leasedContent, leasedLayers } from '../leases/leased-stores.ts';
+import { type Lease, Leases } from '../leases/leases.ts';
 import { DEFAULT_IMAGE_CHANGES, defaultImageTar, isDefaultImage } from './default-image.ts';
 import { withFreedLayers } from './freed-layers.ts';
 import { ImageCollector } from './image-collector.ts';
@@ -51,18 +52,19 @@ const DEFAULT_NAME = 'busybox:latest';
 export class ImageStore implements ImageService {
   readonly #options: ImageStoreOptions;
   readonly #index: ImageIndex;
-  readonly #maker: ImageMaker;
   readonly #remover: ImageRemover;
   readonly #collector: ImageCollector;
-  readonly #leases = new Leases();
+  readonly #leases: Leases;
   readonly #manifests: ImageManifests;
 
   constructor(options: ImageStoreOptions) {
     this.#options = options;
     this.#index = new ImageIndex(options.rows);
     this.#manifests = new ImageManifests(options.content, (id) => this.#index.find(id));
-    this.#maker = new ImageMaker({ ...options, index: this.#index });
     this.#remover = new ImageRemover({ ...options, index: this.#index });
+    this.#leases = new Leases(async () => {
+      await this.#collector.collect();
+    });
     this.#collector = new ImageCollector({ ...options, index: this.#index, leases: this.#leases });
   }
 
@@ -120,21 +122,23 @@ export class ImageStore implements ImageService {
   }
 
   pull(reference: string, options: PullOptions): Promise<Image> {
-    const { content, snapshotter, layerBlobs, fetcher, layerLimit } = this.#options;
     const ref = parseReference(reference);
-    return this.#leases.hold(async () => {
-      const parts = { content, snapshotter, layerBlobs, fetcher, layerLimit, index: this.#index };
-      const image = await pullImage(ref, options, parts).catch((error) => {
-        if (!isDefaultImage(ref) || !isKind(error, 'unavailable', 'timeout')) throw error;
-        return this.#makeDefault(options, error);
-      });
-      this.#emit('pull', reference, reference);
-      return image;
-    });
+    return this.#leases.hold(
+      async (lease) => {
+        const parts = this.#leased(lease);
+        const image = await pullImage(ref, options, parts).catch((error) => {
+          if (!isDefaultImage(ref) || !isKind(error, 'unavailable', 'timeout')) throw error;
+          return this.#makeDefault(options, error, lease);
+        });
+        this.#emit('pull', reference, reference);
+        return image;
+      },
+      { resumable: true },
+    );
   }
 
   /** No registry can be reached: the embedded default stands in, and the progress says so. */
-  async #makeDefault(options: PullOptions, error: Error): Promise<Image> {
+  async #makeDefault(options: PullOptions, error: Error, lease: Lease): Promise<Image> {
     options.report({ status: `No registry can be reached (${error.message})` });
     const known = this.find(DEFAULT_NAME);
     if (known) {
@@ -142,7 +146,7 @@ export class ImageStore implements ImageService {
       return known;
     }
     options.report({ status: `Making ${DEFAULT_NAME} from this machine's busybox-static instead` });
-    const image = await this.#maker.import(await defaultImageTar(), {
+    const image = await new ImageMaker(this.#leased(lease)).import(await defaultImageTar(), {
       reference: DEFAULT_NAME,
       message: 'made from busybox-static',
       changes: DEFAULT_IMAGE_CHANGES,
@@ -152,33 +156,30 @@ export class ImageStore implements ImageService {
   }
 
   load(tar: ReadableStream<Uint8Array>, report: (event: ProgressEvent) => void): Promise<string[]> {
-    const { content, snapshotter, layerLimit } = this.#options;
-    return this.#leases.hold(async () => {
-      const parts = { content, snapshotter, layerLimit, index: this.#index };
-      const names = await loadImages(tar, report, parts);
+    return this.#leases.hold(async (lease) => {
+      const names = await loadImages(tar, report, this.#leased(lease));
       for (const name of names) this.#emit('load', this.find(name)?.id ?? name, name);
       return names;
     });
   }
 
   async save(refs: readonly string[]): Promise<ReadableStream<Uint8Array>> {
-    const { snapshotter } = this.#options;
-    const stream = await saveImages(refs, { snapshotter, index: this.#index });
+    const stream = await this.#leases.holdWhile((lease) => saveImages(refs, this.#leased(lease)));
     // A name without a tag stands for all tags of a repository and may be no image's name itself.
     for (const ref of refs) this.#emit('save', this.find(ref)?.id ?? ref, ref);
     return stream;
   }
 
   importTar(tar: ReadableStream<Uint8Array>, options: ImportOptions): Promise<string> {
-    return this.#leases.hold(async () => {
-      const { id } = await this.#maker.import(tar, options);
+    return this.#leases.hold(async (lease) => {
+      const { id } = await new ImageMaker(this.#leased(lease)).import(tar, options);
       this.#emit('import', id, options.reference || id);
       return id;
     });
   }
 
   createImage(request: CreateImage): Promise<Image> {
-    return this.#leases.hold(() => this.#maker.create(request));
+    return this.#leases.hold((lease) => new ImageMaker(this.#leased(lease)).create(request));
   }
 
   layersSize(): number {
@@ -194,6 +195,17 @@ export class ImageStore implements ImageService {
     await this.#options.snapshotter.sweep();
     await this.#options.content.sweep();
     await this.#collector.collect();
+  }
+
+  /** What makes images, with everything that it touches held by `lease`. */
+  #leased(lease: Lease) {
+    const { content, snapshotter } = this.#options;
+    return {
+      ...this.#options,
+      content: leasedContent(content, lease),
+      snapshotter: leasedLayers(snapshotter, lease),
+      index: this.#index,
+    };
   }
 
   #emit(action: string, id: string, name: string): void {
