@@ -6,7 +6,8 @@
  * - A *snapshot* is a writable (or read-only) view over a chain of layers, kept under a caller's key: a
  *   container's id, a build step's id. Only its own changes are stored.
  *
- * Snapshots return mounts and perform none; who mounts is the caller's business.
+ * Snapshots return mounts and perform none, but for the layers themselves where those are file systems of their
+ * own; who mounts a snapshot is the caller's business.
  *
  * Example: `await s.applyLayer(diffId, tar)` for each layer of an image, bottom first. Then
  * `await s.prepare('c1', diffIds)`, and `s.mounts('c1')` says how to mount it. After the container has run,
@@ -20,10 +21,10 @@ export interface Snapshotter {
   readonly name: string;
 
   /**
-   * Stores a layer from its uncompressed tar and checks its digest. With no `diffId`, computes it. Already there:
-   * nothing is read. Throws `corrupt` (digest, format, path that leaves the layer), `exhausted` (disk).
+   * Stores a layer from its tar and checks its digest. With no `diffId`, computes it. Already there: nothing is
+   * read. Throws `corrupt` (digest, format, path that leaves the layer), `exhausted` (disk).
    */
-  applyLayer(diffId: string | undefined, tar: ReadableStream<Uint8Array>): Promise<LayerInfo>;
+  applyLayer(diffId: string | undefined, source: LayerSource): Promise<LayerInfo>;
   hasLayer(diffId: string): boolean;
   layer(diffId: string): LayerInfo | undefined;
   listLayers(): LayerInfo[];
@@ -44,7 +45,7 @@ export interface Snapshotter {
    * files; what changes meanwhile may or may not be seen.
    */
   secondLook(key: string): MountSpec[];
-  /** How to mount the layers read-only, without a snapshot. */
+  /** How to mount the layers read-only, without a snapshot; within a minute. */
   viewMounts(layers: readonly string[]): MountSpec[];
   has(key: string): boolean;
   listSnapshots(): string[];
@@ -65,6 +66,16 @@ export interface Snapshotter {
   sweep(): Promise<void>;
   /** Waits for what goes on in the background and lets go of threads. */
   close(): Promise<void>;
+}
+
+/** A layer's tar as a stream, or a file that may be compressed (gzip, zstd). */
+export type LayerSource = ReadableStream<Uint8Array> | LayerFile;
+
+/** A file is read and decompressed in the thread that stores the layer: the fastest way for a whole blob. */
+export interface LayerFile {
+  readonly file: string;
+  /** Called with the bytes of the file that have been read. */
+  readonly report?: (current: number) => void;
 }
 
 export interface LayerInfo {

@@ -9,7 +9,8 @@ import { silentLogger } from '../../base/log.ts';
 import { LocalContentStore } from '../../content/local-store.ts';
 import { digestOf } from '../../oci/digest.ts';
 import type { ImageFetcher } from '../../registry-client/registry-client.ts';
-import { OverlaySnapshotter } from '../../snapshots/overlay/overlay.ts';
+import { overlaySnapshotter } from '../../snapshots/open.ts';
+import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import { Database } from '../../store/database.ts';
 import { ImageTable } from '../../store/tables/images.ts';
 import { LayerBlobTable } from '../../store/tables/layer-blobs.ts';
@@ -45,14 +46,14 @@ const offline: ImageFetcher = {
 
 interface Setup {
   readonly images: ImageStore;
-  readonly snapshotter: OverlaySnapshotter;
+  readonly snapshotter: Snapshotter;
   readonly users: Map<string, ImageUser[]>;
   readonly close: () => Promise<void>;
 }
 
 function setup(root: string, layerLimit = () => 1e12): Setup {
   const database = new Database(':memory:');
-  const snapshotter = new OverlaySnapshotter(`${root}/overlay`);
+  const snapshotter = overlaySnapshotter(`${root}/overlay`);
   const content = new LocalContentStore(`${root}/content`);
   const users = new Map<string, ImageUser[]>();
   const images = new ImageStore({

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { describeTree } from '../../../test/support/snapshots/tree-listing.ts';
 import { mount, unmount } from '../../kernel/mount.ts';
-import { OverlaySnapshotter } from '../../snapshots/overlay/overlay.ts';
+import { overlaySnapshotter } from '../../snapshots/open.ts';
 import { defaultImageTar } from './default-image.ts';
 
 let base = '';
@@ -20,7 +20,7 @@ test('the default image is complete, and its tree is what GNU tar extracts', asy
   writeFileSync(`${base}/image.tar`, tar);
   mkdirSync(`${base}/gnu`);
   execFileSync('tar', ['--numeric-owner', '-xpf', `${base}/image.tar`, '-C', `${base}/gnu`]);
-  const snapshotter = new OverlaySnapshotter(`${base}/store`);
+  const snapshotter = overlaySnapshotter(`${base}/store`);
   const layer = await snapshotter.applyLayer(undefined, new Response(tar).body!);
   mkdirSync(`${base}/view`);
   for (const spec of snapshotter.viewMounts([layer.diffId])) {

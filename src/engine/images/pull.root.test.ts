@@ -11,7 +11,8 @@ import { digestOf, shortDigest } from '../../oci/digest.ts';
 import { MEDIA_TYPES } from '../../oci/manifest.ts';
 import { parseImageConfig } from '../../oci/parse-image-config.ts';
 import type { ImageFetcher } from '../../registry-client/registry-client.ts';
-import { OverlaySnapshotter } from '../../snapshots/overlay/overlay.ts';
+import { overlaySnapshotter } from '../../snapshots/open.ts';
+import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import { Database } from '../../store/database.ts';
 import { ImageTable } from '../../store/tables/images.ts';
 import { LayerBlobTable } from '../../store/tables/layer-blobs.ts';
@@ -95,12 +96,12 @@ const high = layerTar('high', 'upper layer');
 describe('pull', () => {
   let root = '';
   let database: Database;
-  let snapshotter: OverlaySnapshotter;
+  let snapshotter: Snapshotter;
   let content: LocalContentStore;
   beforeEach(() => {
     root = mkdtempSync('/tmp/tare-pull-');
     database = new Database(':memory:');
-    snapshotter = new OverlaySnapshotter(`${root}/overlay`);
+    snapshotter = overlaySnapshotter(`${root}/overlay`);
     content = new LocalContentStore(`${root}/content`);
   });
   afterEach(async () => {
@@ -196,7 +197,7 @@ describe('pull', () => {
     await ingest.abort();
     expect((await small.put('x', new Uint8Array(2_000_000))).size).toBe(2_000_000);
 
-    const crowded = new OverlaySnapshotter(`${root}/disk/overlay`);
+    const crowded = overlaySnapshotter(`${root}/disk/overlay`);
     const tar = layerTar('big', 'x'.repeat(8_000_000));
     const full = await crowded.applyLayer(digestOf(tar), new Response(tar).body!).catch((e: unknown) => e);
     expect(isKind(full, 'exhausted')).toBe(true);

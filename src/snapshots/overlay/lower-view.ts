@@ -10,8 +10,8 @@ import {
   statusOf,
 } from '../../kernel/files.ts';
 import { getXattr } from '../../kernel/xattr.ts';
-import { baseOf, parentOf } from './layer-paths.ts';
-import { isWhiteout, OPAQUE_XATTR } from './overlay-attributes.ts';
+import { baseOf, parentOf } from '../apply/layer-paths.ts';
+import { isWhiteout, OPAQUE_XATTR } from '../apply/overlay-attributes.ts';
 
 /** What lower layers show at a path. */
 export interface LowerItem {

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { describeSnapshotter } from '../../../test/support/snapshots/conformance.ts';
+import { join } from 'node:path';
 import { file, streamOfBytes, tarOf } from '../../../test/support/snapshots/tar-bytes.ts';
-import { OverlaySnapshotter } from './overlay.ts';
+import { erofsSnapshotter, overlaySnapshotter } from '../open.ts';
 
-describeSnapshotter('overlay', (root) => new OverlaySnapshotter(root));
+describeSnapshotter('overlay', (root) => overlaySnapshotter(root));
+describeSnapshotter('erofs', (root) => erofsSnapshotter(root));
 
 describe('overlay on disk', () => {
   let root = '';
@@ -17,7 +19,7 @@ describe('overlay on disk', () => {
 
   test('what a crash leaves half-made is swept, what is whole stays', async () => {
     const store = `${root}/crash`;
-    const first = new OverlaySnapshotter(store);
+    const first = overlaySnapshotter(store);
     const { diffId } = await first.applyLayer(undefined, streamOfBytes(tarOf(file('x', 'whole'))));
     await first.prepare('kept', [diffId]);
     await first.close();
@@ -25,7 +27,7 @@ describe('overlay on disk', () => {
       mkdirSync(`${store}/${path}`, { recursive: true });
       writeFileSync(`${store}/${path}/f`, 'half');
     }
-    const second = new OverlaySnapshotter(store);
+    const second = overlaySnapshotter(store);
     await second.sweep();
     await second.close();
     expect(readdirSync(`${store}/l`)).toHaveLength(1);
@@ -41,7 +43,7 @@ describe('overlay on disk', () => {
     writeFileSync(
       script,
       `import { readdirSync } from 'node:fs';
-       import { OverlaySnapshotter } from ${JSON.stringify(`${import.meta.dir}/overlay.ts`)};
+       import { overlaySnapshotter } from ${JSON.stringify(join(import.meta.dir, '../open.ts'))};
        const tar = await Bun.file(${JSON.stringify(`${root}/layer.tar`)}).bytes();
        let at = 0;
        const slow = new ReadableStream({ async pull(c) {
@@ -53,7 +55,7 @@ describe('overlay on disk', () => {
          console.log('almost');
          await Bun.sleep(60000);
        } });
-       await new OverlaySnapshotter(${JSON.stringify(store)}).applyLayer(undefined, slow);`,
+       await overlaySnapshotter(${JSON.stringify(store)}).applyLayer(undefined, slow);`,
     );
     const tar = tarOf(
       ...Array.from({ length: 50 }, (_, i) => file(`f${i}`, new Uint8Array(100_000).fill(i))),
@@ -64,7 +66,7 @@ describe('overlay on disk', () => {
     child.kill('SIGKILL');
     await child.exited;
     expect(readdirSync(`${store}/l`)).toHaveLength(1);
-    const next = new OverlaySnapshotter(store);
+    const next = overlaySnapshotter(store);
     expect(next.listLayers()).toEqual([]);
     await next.sweep();
     const { diffId, size } = await next.applyLayer(undefined, streamOfBytes(tar));

@@ -8,18 +8,14 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { TareError } from '../../base/errors.ts';
 import { type Logger, silentLogger } from '../../base/log.ts';
-import { KeyedMutex } from '../../base/mutex.ts';
 import { codeOf, fromNodeError } from '../../kernel/errno.ts';
-import type { Change, LayerInfo, MountSpec, Snapshotter, Usage } from '../snapshots.ts';
+import { Trash } from '../apply/trash.ts';
+import type { LayerStore } from '../layers.ts';
+import type { Change, LayerInfo, LayerSource, MountSpec, Snapshotter, Usage } from '../snapshots.ts';
 import { snapshotChanges } from './changes.ts';
 import { snapshotDiff } from './diff.ts';
-import { ExtractPool } from './extract-pool.ts';
-import { type LayerMeta, type Layout, layerName, layoutOf, randomName } from './layout.ts';
-import { rebuildTar } from './rebuild-tar.ts';
-import { Trash } from './trash.ts';
 import { treeUsage } from './usage.ts';
 
 /**
@@ -31,128 +27,73 @@ const FIXED_OPTIONS = ['index=off', 'redirect_dir=off', 'metacopy=off'] as const
 const KEY = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 
 /**
- * Snapshots on overlayfs over extracted directories; works on every file system that overlayfs takes as upper
- * directory. Layout in layout.ts. One instance per root; the daemon's lock sees to that.
+ * Snapshots on overlayfs, over whatever keeps the layers. Below the root:
+ *
+ *   s/KEY          a snapshot: u (upper), w (work), layers.json
+ *   trash/ID       what is being deleted
+ *   empty, empty2  empty directories, as lower directories of last resort
+ *
+ * One instance per root; the daemon's lock sees to that.
  */
 export class OverlaySnapshotter implements Snapshotter {
-  readonly name = 'overlay';
-  readonly #layout: Layout;
-  readonly #logger: Logger;
-  readonly #layers = new Map<string, LayerMeta>();
-  readonly #chains = new Map<string, readonly string[]>();
-  readonly #pool = new ExtractPool(Math.max(1, Math.min(4, availableParallelism())));
-  readonly #applying = new KeyedMutex();
+  readonly name: string;
+  readonly #layers: LayerStore;
+  readonly #snapshots: string;
+  readonly #empty: string;
+  readonly #otherEmpty: string;
   readonly #trash: Trash;
-  /** Trees and entries that are being made: sweep leaves them alone. */
-  readonly #busy = new Set<string>();
+  readonly #chains = new Map<string, readonly string[]>();
 
-  /** `root` is made if missing and belongs to this instance alone. */
-  constructor(root: string, logger: Logger = silentLogger) {
-    this.#layout = layoutOf(root);
-    this.#logger = logger;
-    this.#trash = new Trash(this.#layout.trash, logger);
-    for (const directory of Object.values(this.#layout)) {
-      mkdirSync(directory, {
-        recursive: true,
-        mode: directory.startsWith(this.#layout.empty) ? 0o755 : 0o700,
-      });
-    }
-    for (const name of readdirSync(this.#layout.layers)) {
-      const meta = this.#readMeta(name);
-      if (meta !== undefined) this.#layers.set(meta.diffId, meta);
+  /** `root` is made if missing and belongs to this instance alone; `layers` may lie there too. */
+  constructor(name: string, root: string, layers: LayerStore, logger: Logger = silentLogger) {
+    this.name = name;
+    this.#layers = layers;
+    this.#snapshots = `${root}/s`;
+    this.#empty = `${root}/empty`;
+    this.#otherEmpty = `${root}/empty2`;
+    mkdirSync(this.#snapshots, { recursive: true, mode: 0o700 });
+    for (const directory of [this.#empty, this.#otherEmpty]) mkdirSync(directory, { recursive: true, mode: 0o755 });
+    mkdirSync(`${root}/trash`, { recursive: true, mode: 0o700 });
+    this.#trash = new Trash(`${root}/trash`, logger);
+    for (const key of readdirSync(this.#snapshots)) {
+      try {
+        layers.hold(this.#chainOf(key));
+      } catch (error) {
+        // A snapshot that cannot be mounted any more needs no layers.
+        logger.warn('a snapshot without readable layers is ignored', { snapshot: key, error });
+      }
     }
   }
 
-  #readMeta(name: string): LayerMeta | undefined {
-    try {
-      // Written by us as a whole before the entry became visible.
-      const meta = JSON.parse(readFileSync(`${this.#layout.layers}/${name}/meta.json`, 'utf8')) as LayerMeta;
-      return layerName(meta.diffId) === name ? meta : undefined;
-    } catch (error) {
-      this.#logger.warn('a layer without readable facts is ignored', { layer: name, error });
-      return undefined;
-    }
-  }
-
-  async applyLayer(diffId: string | undefined, tar: ReadableStream<Uint8Array>): Promise<LayerInfo> {
-    return this.#applying.run(diffId ?? randomName(16), async () => {
-      const known = diffId === undefined ? undefined : this.layer(diffId);
-      if (known !== undefined) {
-        await tar.cancel().catch(() => {});
-        return known;
-      }
-      return this.#extract(diffId, tar);
-    });
-  }
-
-  async #extract(diffId: string | undefined, tar: ReadableStream<Uint8Array>): Promise<LayerInfo> {
-    const short = randomName(6);
-    const tree = `${this.#layout.trees}/${short}`;
-    const ingest = `${this.#layout.ingests}/${short}`;
-    this.#busy.add(short);
-    let stored = false;
-    try {
-      const request = { tree, short, ingest, layers: this.#layout.layers, diffId };
-      const result = await this.#pool.run(request, tar);
-      stored = result.stored;
-      if (result.lostXattrs.length > 0) {
-        this.#logger.warn('extended attributes could not be set', { attributes: result.lostXattrs });
-      }
-      if (stored) this.#layers.set(result.meta.diffId, result.meta);
-      return infoOf(this.#layers.get(result.meta.diffId) ?? result.meta);
-    } catch (error) {
-      throw fromNodeError(error, 'cannot store the layer');
-    } finally {
-      if (!stored) {
-        this.#trash.discard(tree);
-        this.#trash.discard(ingest);
-      }
-      this.#busy.delete(short);
-    }
+  applyLayer(diffId: string | undefined, source: LayerSource): Promise<LayerInfo> {
+    return this.#layers.apply(diffId, source);
   }
 
   hasLayer(diffId: string): boolean {
-    return this.#layers.has(diffId);
+    return this.#layers.info(diffId) !== undefined;
   }
 
   layer(diffId: string): LayerInfo | undefined {
-    const meta = this.#layers.get(diffId);
-    return meta === undefined ? undefined : infoOf(meta);
+    return this.#layers.info(diffId);
   }
 
   listLayers(): LayerInfo[] {
-    return [...this.#layers.values()].map(infoOf);
+    return this.#layers.list();
   }
 
   async removeLayer(diffId: string): Promise<void> {
-    const meta = this.#layers.get(diffId);
-    if (meta === undefined) return;
-    this.#layers.delete(diffId);
-    // The entry goes first: a tree without an entry is swept, an entry without its tree would be a lie.
-    this.#trash.discard(`${this.#layout.layers}/${layerName(diffId)}`);
-    this.#trash.discard(`${this.#layout.trees}/${meta.short}`);
+    this.#layers.remove(diffId);
   }
 
   layerTar(diffId: string): ReadableStream<Uint8Array> {
-    const meta = this.#meta(diffId);
-    return rebuildTar(meta, `${this.#layout.layers}/${layerName(diffId)}`, this.#tree(meta));
-  }
-
-  #meta(diffId: string): LayerMeta {
-    const meta = this.#layers.get(diffId);
-    if (meta === undefined) throw new TareError('not-found', `no such layer: ${diffId}`);
-    return meta;
-  }
-
-  #tree(meta: LayerMeta): string {
-    return `${this.#layout.trees}/${meta.short}`;
+    return this.#layers.tar(diffId);
   }
 
   async prepare(key: string, layers: readonly string[]): Promise<void> {
     if (!KEY.test(key)) throw new TareError('invalid', `invalid snapshot key ${JSON.stringify(key)}`);
     const top = this.#lowers(layers)[0];
-    const final = `${this.#layout.snapshots}/${key}`;
-    const draft = `${this.#layout.trash}/${randomName(16)}`;
+    const final = `${this.#snapshots}/${key}`;
+    const draft = this.#trash.draft();
     try {
       mkdirSync(draft, { mode: 0o700 });
       mkdirSync(`${draft}/u`, { mode: 0o755 });
@@ -169,15 +110,16 @@ export class OverlaySnapshotter implements Snapshotter {
       throw fromNodeError(error, `cannot make the snapshot ${key}`);
     }
     this.#chains.set(key, layers);
+    this.#layers.hold(layers);
   }
 
   /** Trees of the layers that count, topmost first. Throws `not-found` for a missing layer. */
   #lowers(layers: readonly string[]): string[] {
     const lowers: string[] = [];
     for (const diffId of layers.toReversed()) {
-      const meta = this.#meta(diffId);
-      lowers.push(this.#tree(meta));
-      if (meta.opaqueRoot) break;
+      const { path, opaqueRoot } = this.#layers.tree(diffId);
+      lowers.push(path);
+      if (opaqueRoot) break;
     }
     return lowers;
   }
@@ -186,7 +128,7 @@ export class OverlaySnapshotter implements Snapshotter {
     const known = this.#chains.get(key);
     if (known !== undefined) return known;
     try {
-      const text = readFileSync(`${this.#layout.snapshots}/${key}/layers.json`, 'utf8');
+      const text = readFileSync(`${this.#snapshots}/${key}/layers.json`, 'utf8');
       // Written by prepare before the snapshot became visible.
       const layers = JSON.parse(text) as string[];
       this.#chains.set(key, layers);
@@ -199,49 +141,23 @@ export class OverlaySnapshotter implements Snapshotter {
 
   mounts(key: string): MountSpec[] {
     const lowers = this.#lowers(this.#chainOf(key));
-    const directory = `${this.#layout.snapshots}/${key}`;
-    const lowerdir = (lowers.length > 0 ? lowers : [this.#layout.empty]).join(':');
-    return [
-      {
-        type: 'overlay',
-        source: 'overlay',
-        target: '',
-        options: [
-          `lowerdir=${lowerdir}`,
-          `upperdir=${directory}/u`,
-          `workdir=${directory}/w`,
-          ...FIXED_OPTIONS,
-        ],
-      },
-    ];
+    const directory = `${this.#snapshots}/${key}`;
+    const lowerdir = (lowers.length > 0 ? lowers : [this.#empty]).join(':');
+    return [overlay([`lowerdir=${lowerdir}`, `upperdir=${directory}/u`, `workdir=${directory}/w`])];
   }
 
   viewMounts(layers: readonly string[]): MountSpec[] {
     // Without an upper directory overlayfs wants two lower ones; the last is only there for that.
-    const lowers = [...this.#lowers(layers), this.#layout.empty];
-    if (lowers.length === 1) lowers.push(this.#layout.otherEmpty);
-    return [
-      {
-        type: 'overlay',
-        source: 'overlay',
-        target: '',
-        options: ['ro', `lowerdir=${lowers.join(':')}`, ...FIXED_OPTIONS],
-      },
-    ];
+    const lowers = [...this.#lowers(layers), this.#empty];
+    if (lowers.length === 1) lowers.push(this.#otherEmpty);
+    return [overlay(['ro', `lowerdir=${lowers.join(':')}`])];
   }
 
   secondLook(key: string): MountSpec[] {
     // As a lower directory, the upper one may be in use elsewhere; without the index the kernel only warns.
-    const lowers = [`${this.#layout.snapshots}/${key}/u`, ...this.#lowers(this.#chainOf(key))];
-    if (lowers.length === 1) lowers.push(this.#layout.empty);
-    return [
-      {
-        type: 'overlay',
-        source: 'overlay',
-        target: '',
-        options: ['ro', `lowerdir=${lowers.join(':')}`, ...FIXED_OPTIONS],
-      },
-    ];
+    const lowers = [`${this.#snapshots}/${key}/u`, ...this.#lowers(this.#chainOf(key))];
+    if (lowers.length === 1) lowers.push(this.#empty);
+    return [overlay(['ro', `lowerdir=${lowers.join(':')}`])];
   }
 
   has(key: string): boolean {
@@ -254,70 +170,51 @@ export class OverlaySnapshotter implements Snapshotter {
   }
 
   listSnapshots(): string[] {
-    return readdirSync(this.#layout.snapshots).sort();
+    return readdirSync(this.#snapshots).sort();
   }
 
   layersInUse(): Set<string> {
-    const used = new Set<string>();
-    for (const key of this.listSnapshots()) {
-      try {
-        for (const diffId of this.#chainOf(key)) used.add(diffId);
-      } catch (error) {
-        // A snapshot that cannot be mounted any more needs no layers.
-        this.#logger.warn('a snapshot without readable layers is ignored', { snapshot: key, error });
-      }
-    }
-    return used;
+    return new Set([...this.#chains.values()].flat());
   }
 
   async remove(key: string): Promise<void> {
-    this.#chains.delete(key);
     if (!KEY.test(key)) return;
-    this.#trash.discard(`${this.#layout.snapshots}/${key}`);
+    const chain = this.#chains.get(key);
+    this.#chains.delete(key);
+    this.#trash.discard(`${this.#snapshots}/${key}`);
+    if (chain !== undefined) this.#layers.release(chain);
   }
+
+  // The snapshot itself holds its layers while these look at them.
 
   changes(key: string, hidden: readonly string[] = []): Promise<Change[]> {
     const lowers = this.#lowers(this.#chainOf(key));
-    return snapshotChanges(`${this.#layout.snapshots}/${key}/u`, lowers, hidden);
+    return snapshotChanges(`${this.#snapshots}/${key}/u`, lowers, hidden);
   }
 
   diff(key: string, hidden: readonly string[] = []): ReadableStream<Uint8Array> {
     const lowers = this.#lowers(this.#chainOf(key));
-    return snapshotDiff(`${this.#layout.snapshots}/${key}/u`, lowers, hidden);
+    return snapshotDiff(`${this.#snapshots}/${key}/u`, lowers, hidden);
   }
 
   usage(key: string): Promise<Usage> {
     this.#chainOf(key);
-    return treeUsage(`${this.#layout.snapshots}/${key}/u`);
+    return treeUsage(`${this.#snapshots}/${key}/u`);
   }
 
   async sweep(): Promise<void> {
-    const { trees, layers, ingests, trash } = this.#layout;
-    const used = new Set([...this.#layers.values()].map((meta) => meta.short));
-    for (const name of readdirSync(trash)) this.#trash.delete(`${trash}/${name}`);
-    for (const name of readdirSync(trees)) {
-      if (!used.has(name) && !this.#busy.has(name)) this.#trash.discard(`${trees}/${name}`);
-    }
-    for (const name of readdirSync(ingests)) {
-      if (!this.#busy.has(name)) this.#trash.discard(`${ingests}/${name}`);
-    }
-    // A layer that is being made is there before this instance knows it.
-    if (this.#busy.size > 0) return;
-    const entries = new Set([...this.#layers.keys()].map(layerName));
-    for (const name of readdirSync(layers)) {
-      if (!entries.has(name)) this.#trash.discard(`${layers}/${name}`);
-    }
+    this.#trash.empty();
+    this.#layers.sweep();
   }
 
-  /** Waits for deletions in the background and ends the Workers. */
   async close(): Promise<void> {
     await this.#trash.settled();
-    this.#pool.close();
+    await this.#layers.close();
   }
 }
 
-function infoOf(meta: LayerMeta): LayerInfo {
-  return { diffId: meta.diffId, size: meta.size, tarSize: meta.tarSize };
+function overlay(options: readonly string[]): MountSpec {
+  return { type: 'overlay', source: 'overlay', target: '', options: [...options, ...FIXED_OPTIONS] };
 }
 
 /** overlayfs shows the upper directory's owner and mode as those of the root. */

@@ -3,16 +3,16 @@ import { OutputBuffer } from '../../archive/output-buffer.ts';
 import { TareError } from '../../base/errors.ts';
 import { Breath, streamOf } from '../../base/streams.ts';
 import { AT_FDCWD, closeFile, OpenFlag, openAt, readInto } from '../../kernel/files.ts';
-import type { Shadow } from './layer-writer.ts';
-import type { LayerMeta } from './layout.ts';
+import type { DirectoryMeta } from './directory-job.ts';
 import { readStructure } from './structure.ts';
+import type { Shadow } from './tree-writer.ts';
 
 /** A layer's tar again, from its structure and its tree. `entry` is the layer's directory in `layers/`. */
-export function rebuildTar(meta: LayerMeta, entry: string, tree: string): ReadableStream<Uint8Array> {
+export function rebuildTar(meta: DirectoryMeta, entry: string, tree: string): ReadableStream<Uint8Array> {
   return streamOf(tarBytes(meta, entry, toByteString(tree)));
 }
 
-async function* tarBytes(meta: LayerMeta, entry: string, tree: string): AsyncGenerator<Uint8Array> {
+async function* tarBytes(meta: DirectoryMeta, entry: string, tree: string): AsyncGenerator<Uint8Array> {
   const output = new OutputBuffer();
   const breath = new Breath();
   let index = 0;
@@ -67,7 +67,7 @@ function locate(
   return `${tree}/${path}`;
 }
 
-function changed(meta: LayerMeta, path: string): TareError {
+function changed(meta: DirectoryMeta, path: string): TareError {
   return new TareError(
     'corrupt',
     `the layer ${meta.diffId} was changed on disk (${path}): remove its images and pull them again`,

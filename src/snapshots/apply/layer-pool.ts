@@ -1,8 +1,9 @@
 import { TareError } from '../../base/errors.ts';
 import { piecesOf } from '../../base/streams.ts';
 import { workerUrl } from '../../base/worker-url.ts';
-import type { FromWorker, ToWorker } from './extract-worker.ts';
+import type { LayerSource } from '../snapshots.ts';
 import type { LayerJobRequest, LayerJobResult } from './layer-job.ts';
+import type { FromWorker, ToWorker } from './layer-worker.ts';
 
 /** Bytes of one message to a Worker; small pieces are joined. */
 const MESSAGE = 1024 * 1024;
@@ -12,7 +13,7 @@ const WINDOW = 8;
 const IDLE = 5000;
 
 /** Runs layer jobs in Workers, at most `limit` at once; an idle Worker ends soon. */
-export class ExtractPool {
+export class LayerPool {
   readonly #limit: number;
   readonly #idle: Array<{ worker: Worker; timer: ReturnType<typeof setTimeout> }> = [];
   readonly #waiting: Array<() => void> = [];
@@ -22,8 +23,8 @@ export class ExtractPool {
     this.#limit = limit;
   }
 
-  /** Feeds `tar` to one job. The source is cancelled when the job fails. */
-  async run(request: LayerJobRequest, tar: AsyncIterable<Uint8Array>): Promise<LayerJobResult> {
+  /** Feeds `source` to one job. A stream is cancelled when the job fails. */
+  async run(request: LayerJobRequest, source: LayerSource): Promise<LayerJobResult> {
     while (this.#running >= this.#limit) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
@@ -31,7 +32,7 @@ export class ExtractPool {
     const worker = this.#take();
     let healthy = false;
     try {
-      const result = await runJob(worker, request, tar);
+      const result = await runJob(worker, request, source);
       healthy = true;
       return result;
     } finally {
@@ -45,7 +46,7 @@ export class ExtractPool {
 
   #take(): Worker {
     const free = this.#idle.pop();
-    if (free === undefined) return new Worker(workerUrl('snapshots/overlay/extract-worker.ts'));
+    if (free === undefined) return new Worker(workerUrl('snapshots/apply/layer-worker.ts'));
     clearTimeout(free.timer);
     return free.worker;
   }
@@ -76,18 +77,20 @@ export class ExtractPool {
 async function runJob(
   worker: Worker,
   request: LayerJobRequest,
-  tar: AsyncIterable<Uint8Array>,
+  source: LayerSource,
 ): Promise<LayerJobResult> {
   worker.ref();
   const ended = Promise.withResolvers<LayerJobResult | undefined>();
   // A failure may come while the source is being read; the race below sees it.
   ended.promise.catch(() => {});
+  const report = source instanceof ReadableStream ? undefined : source.report;
   let outstanding = 0;
   let failure: TareError | undefined;
   let wake: () => void = () => {};
   worker.onmessage = (event: MessageEvent<FromWorker>): void => {
     const message = event.data;
     if ('ack' in message) outstanding--;
+    else if ('read' in message) report?.(message.read);
     else if ('result' in message) ended.resolve(message.result);
     else if ('aborted' in message) ended.resolve(undefined);
     else {
@@ -103,8 +106,13 @@ async function runJob(
   };
   const send = (message: ToWorker): void => worker.postMessage(message);
   send({ begin: request });
+  if (!(source instanceof ReadableStream)) {
+    // The Worker reads it to its end by itself.
+    send({ file: source.file });
+    return resultOf(await ended.promise);
+  }
   try {
-    for await (const chunk of piecesOf(tar, MESSAGE)) {
+    for await (const chunk of piecesOf(source, MESSAGE)) {
       while (outstanding >= WINDOW && failure === undefined) {
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -120,7 +128,10 @@ async function runJob(
     throw error;
   }
   if (failure === undefined) send({ end: true });
-  const result = await ended.promise;
+  return resultOf(await ended.promise);
+}
+
+function resultOf(result: LayerJobResult | undefined): LayerJobResult {
   if (result === undefined) throw new TareError('cancelled', 'the layer was aborted');
   return result;
 }

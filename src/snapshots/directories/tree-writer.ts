@@ -27,14 +27,14 @@ import {
   writeFullyAt,
 } from '../../kernel/files.ts';
 import { setXattr } from '../../kernel/xattr.ts';
-import { baseOf, componentsOf, joinPath, LayerPaths, parentOf } from './layer-paths.ts';
+import { baseOf, componentsOf, joinPath, LayerPaths, parentOf } from '../apply/layer-paths.ts';
 import {
   AUFS_PREFIX,
   isForbiddenXattr,
   OPAQUE_NAME,
   OPAQUE_XATTR,
   WHITEOUT_PREFIX,
-} from './overlay-attributes.ts';
+} from '../apply/overlay-attributes.ts';
 import type { StructureWriter } from './structure.ts';
 
 /** From this size in bytes on, a file's write-out is started when it is complete. */
@@ -69,7 +69,7 @@ interface OpenMember {
  * synchronous: for the Worker. Parents are resolved in memory (LayerPaths), last components are only ever
  * created, so nothing outside of `tree` is touched whatever the archive says.
  */
-export class LayerWriter implements TarSink {
+export class TreeWriter implements TarSink {
   readonly #tree: string;
   readonly #shadowDirectory: string;
   readonly #structure: StructureWriter;

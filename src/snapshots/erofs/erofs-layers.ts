@@ -1,0 +1,118 @@
+import { open } from 'node:fs/promises';
+import { TareError } from '../../base/errors.ts';
+import { type Logger, silentLogger } from '../../base/log.ts';
+import { streamOf } from '../../base/streams.ts';
+import { Errno, fromNodeError, SyscallError } from '../../kernel/errno.ts';
+import { EntryStore, infoOf } from '../apply/entry-store.ts';
+import type { LayerMeta } from '../apply/layer-job.ts';
+import type { LayerStore, LayerTree } from '../layers.ts';
+import type { LayerInfo, LayerSource } from '../snapshots.ts';
+import { LayerMounts } from './layer-mounts.ts';
+
+/** Bytes that are read of a tar at once. */
+const PIECE = 512 * 1024;
+
+/**
+ * Layers as their own tars with an EROFS index over each: nothing is unpacked, and the tar is there as it came. An
+ * entry holds `tar` and `index`; `m/SHORT` is where it is mounted (docs/adr/0008).
+ */
+export class ErofsLayers implements LayerStore {
+  readonly #entries: EntryStore<LayerMeta>;
+  readonly #mounts: LayerMounts;
+
+  constructor(root: string, logger: Logger = silentLogger) {
+    this.#entries = new EntryStore('erofs', root, 'm', logger);
+    this.#mounts = new LayerMounts(`${root}/m`, logger);
+  }
+
+  apply(diffId: string | undefined, source: LayerSource): Promise<LayerInfo> {
+    return this.#entries.apply(diffId, source);
+  }
+
+  info(diffId: string): LayerInfo | undefined {
+    const meta = this.#entries.find(diffId);
+    return meta && infoOf(meta);
+  }
+
+  list(): LayerInfo[] {
+    return [...this.#entries.all()].map(infoOf);
+  }
+
+  remove(diffId: string): void {
+    const meta = this.#entries.find(diffId);
+    if (meta !== undefined) this.#mounts.drop(meta.short);
+    this.#entries.remove(diffId);
+  }
+
+  tar(diffId: string): ReadableStream<Uint8Array> {
+    const meta = this.#entries.get(diffId);
+    return streamOf(tarPieces(`${this.#entries.entryPath(meta)}/tar`, meta));
+  }
+
+  tree(diffId: string): LayerTree {
+    const meta = this.#entries.get(diffId);
+    const entry = this.#entries.entryPath(meta);
+    try {
+      const path = this.#mounts.ensure(meta.short, `${entry}/index`, `${entry}/tar`);
+      return { path, opaqueRoot: meta.opaqueRoot };
+    } catch (error) {
+      const isDamage = error instanceof SyscallError && [Errno.EINVAL, EUCLEAN].includes(error.errno);
+      throw isDamage ? damaged(diffId, error.message) : fromNodeError(error, 'cannot mount a layer');
+    }
+  }
+
+  hold(diffIds: readonly string[]): void {
+    for (const diffId of diffIds) this.#count(diffId, (short) => this.#mounts.hold(short));
+  }
+
+  release(diffIds: readonly string[]): void {
+    for (const diffId of diffIds) this.#count(diffId, (short) => this.#mounts.release(short));
+  }
+
+  #count(diffId: string, change: (short: string) => void): void {
+    const meta = this.#entries.find(diffId);
+    if (meta !== undefined) change(meta.short);
+  }
+
+  sweep(): void {
+    this.#mounts.retain(new Set([...this.#entries.all()].map((meta) => meta.short)));
+    this.#entries.sweep();
+  }
+
+  async close(): Promise<void> {
+    this.#mounts.close();
+    await this.#entries.close();
+  }
+}
+
+/** "Structure needs cleaning": what file systems say of damaged metadata (EFSCORRUPTED). */
+const EUCLEAN = 117;
+
+function damaged(diffId: string, reason: string): TareError {
+  return new TareError(
+    'corrupt',
+    `the layer ${diffId} was changed on disk (${reason}): remove its images and pull them again`,
+  );
+}
+
+/** The tar's bytes. The file may be unlinked meanwhile: it is open. */
+async function* tarPieces(path: string, meta: LayerMeta): AsyncGenerator<Uint8Array> {
+  const handle = await open(path, 'r').catch((error: unknown) => {
+    throw fromNodeError(error, `cannot read the layer ${meta.diffId}`);
+  });
+  let total = 0;
+  try {
+    for (;;) {
+      const buffer = new Uint8Array(PIECE);
+      const { bytesRead } = await handle.read(buffer, 0, PIECE, null);
+      if (bytesRead === 0) break;
+      total += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
+  }
+  if (total !== meta.tarSize) {
+    throw damaged(meta.diffId, `its tar has ${total} bytes, but ${meta.tarSize} were stored`);
+  }
+}
