@@ -23,6 +23,8 @@ export interface DaemonConfig {
   readonly group: string;
   readonly registries: RegistryOptions;
   readonly labels: readonly string[];
+  /** How layers are kept; undefined: what the data root has, else EROFS where that works. */
+  readonly storageDriver: 'erofs' | 'overlay' | undefined;
   /** Bytes that one layer may unpack to; undefined: the free space less 5 %. */
   readonly maxLayerSize: number | undefined;
   readonly configFile: string;
@@ -52,6 +54,7 @@ const FLAGS = {
   'no-proxy': { type: 'string' },
   label: { type: 'string', multiple: true },
   'max-layer-size': { type: 'string' },
+  'storage-driver': { type: 'string', short: 's' },
   'config-file': { type: 'string' },
   validate: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -82,6 +85,7 @@ const FILE_KEYS: Readonly<Record<string, { kind: FileKind; flag: keyof typeof FL
   mirrors: { kind: 'map of lists', flag: undefined },
   labels: { kind: 'list', flag: 'label' },
   'max-layer-size': { kind: 'string', flag: 'max-layer-size' },
+  'storage-driver': { kind: 'string', flag: 'storage-driver' },
   // Containers always outlive the daemon here; the key is taken so that a daemon.json from Docker works.
   'live-restore': { kind: 'boolean', flag: undefined },
 };
@@ -136,6 +140,7 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
     group: text(flags.group, 'group', ''),
     registries: readRegistries(flags, file, list),
     labels: list(flags.label, 'labels'),
+    storageDriver: checkDriver(text(flags['storage-driver'], 'storage-driver', '')),
     maxLayerSize: checkLayerSize(text(flags['max-layer-size'], 'max-layer-size', '')),
     configFile,
   };
@@ -236,6 +241,14 @@ const IS_KIND: Readonly<Record<FileKind, (value: unknown) => boolean>> = {
   'map of lists': (value) => isMap(value, isList),
 };
 
+function checkDriver(name: string): DaemonConfig['storageDriver'] {
+  if (name === '') return undefined;
+  // A daemon.json from Docker may name its driver: ours is of the same kind.
+  if (name === 'overlay' || name === 'overlay2') return 'overlay';
+  if (name === 'erofs') return 'erofs';
+  throw invalid(`unknown storage driver "${name}": use erofs or overlay`);
+}
+
 /** The configuration file's object, checked key by key; a missing default file is an empty one. */
 export function readConfigFile(path: string, mustExist: boolean): ConfigFile {
   let text: string;
@@ -296,6 +309,7 @@ Options:
   -p, --pidfile string            Where to write the process id (default "EXEC-ROOT/tare.pid")
       --registry-certs-dir list   Folder with certificates by HOST[:PORT] (default /etc/tare/certs.d, /etc/docker/certs.d)
       --registry-mirror list      Mirror that is asked before Docker Hub
+  -s, --storage-driver string     erofs or overlay (default: erofs where it can be mounted from the data root)
       --validate                  Check the configuration and exit
 
 The configuration file has the flags' names as keys (lists in plural), and further:

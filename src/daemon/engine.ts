@@ -37,7 +37,7 @@ import { createRuntime } from '../runtime/crun-runtime.ts';
 import { findInitProgram } from '../runtime/init-program.ts';
 import { rotateLog } from '../runtime/log/rotate.ts';
 import { readMachine } from '../runtime/machine.ts';
-import { OverlaySnapshotter } from '../snapshots/overlay/overlay.ts';
+import { openSnapshotter } from '../snapshots/open.ts';
 import { Database } from '../store/database.ts';
 import { ContainerTable } from '../store/tables/containers.ts';
 import { ImageTable } from '../store/tables/images.ts';
@@ -69,7 +69,8 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
   const machine = readMachine();
   const runtime = createRuntime({ root: join(execRoot, 'rt'), log });
   const features = await runtime.features();
-  const snapshotter = new OverlaySnapshotter(join(dataRoot, 'overlay'), log);
+  const { snapshotter, why } = openSnapshotter(dataRoot, config.storageDriver, log);
+  log.info('storage', { driver: snapshotter.name, ...(why === '' ? {} : { why }) });
   const content = new LocalContentStore(join(dataRoot, 'content'));
   const encoder = new BlockGzip();
   const layerBlobs = new LayerBlobStore({
@@ -230,7 +231,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       return live.labels;
     },
     storageDriver: snapshotter.name,
-    storageStatus: [],
+    storageStatus: why === '' ? [] : [['Not EROFS', why]],
     networkDrivers: ['bridge', 'host', 'null'],
     get insecureRegistries() {
       return live.registries.insecureRegistries;

@@ -19,7 +19,8 @@ export function openSnapshotter(
   driver: StorageDriver | undefined,
   logger: Logger,
 ): { snapshotter: Snapshotter; why: string } {
-  if (driver === 'overlay') return { snapshotter: overlaySnapshotter(`${dataRoot}/overlay`, logger), why: 'chosen' };
+  if (driver === 'overlay')
+    return { snapshotter: overlaySnapshotter(`${dataRoot}/overlay`, logger), why: 'chosen' };
   if (driver === undefined && hasLayers(`${dataRoot}/overlay`) && !hasLayers(`${dataRoot}/erofs`)) {
     const why = 'the data root has layers of this driver';
     return { snapshotter: overlaySnapshotter(`${dataRoot}/overlay`, logger), why };

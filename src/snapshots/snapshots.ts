@@ -74,6 +74,8 @@ export type LayerSource = ReadableStream<Uint8Array> | LayerFile;
 /** A file is read and decompressed in the thread that stores the layer: the fastest way for a whole blob. */
 export interface LayerFile {
   readonly file: string;
+  /** Bytes that it may unpack to (archive/unpack-limit.ts). */
+  readonly maxBytes: number;
   /** Called with the bytes of the file that have been read. */
   readonly report?: (current: number) => void;
 }

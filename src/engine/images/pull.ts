@@ -1,5 +1,3 @@
-import { decompressedWithin } from '../../archive/unpack-limit.ts';
-import { streamOf } from '../../base/streams.ts';
 import type { ContentStore } from '../../content/content.ts';
 import { shortDigest } from '../../oci/digest.ts';
 import { parsePlatform } from '../../oci/platform.ts';
@@ -16,7 +14,6 @@ import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { ImageIndex } from './image-index.ts';
 import type { Image, ProgressEvent, PullOptions } from './images.ts';
 import type { LayerBlobs } from './layer-blobs.ts';
-import { withProgress } from './with-progress.ts';
 
 export interface PullParts {
   readonly content: ContentStore;
@@ -29,8 +26,7 @@ export interface PullParts {
 }
 
 /**
- * Pulls an image: layers are unpacked, lowest first, while those above still come in. The row appears last. Run
- * it under a lease.
+ * Pulls an image: layers are unpacked while others still come in. The row appears last. Run it under a lease.
  */
 export async function pullImage(
   reference: Reference,
@@ -39,7 +35,7 @@ export async function pullImage(
 ): Promise<Image> {
   const { content, snapshotter, fetcher, index } = parts;
   const ref = withDefaultTag(reference);
-  // A layer that cannot be stored ends the downloads of the others.
+  // The first layer that fails ends the others, and its error is the pull's.
   const failure = new AbortController();
   const fetched = await fetcher.fetchImage(
     ref,
@@ -52,16 +48,13 @@ export async function pullImage(
     },
     content,
   );
-  let size = 0;
-  try {
-    for (const layer of fetched.layers) size += await storeLayer(layer, parts, options.report);
-    await fetched.done;
-  } catch (error) {
-    failure.abort(error);
-    // Nothing may write into the store after the lease has ended.
-    await fetched.done.catch(() => {});
-    throw error;
-  }
+  const stored = fetched.layers.map((layer) => storeLayer(layer, parts, options.report));
+  for (const one of stored) one.catch((error: unknown) => failure.abort(error));
+  // Nothing may write into the store after the lease has ended.
+  await Promise.allSettled([...stored, fetched.done]);
+  if (failure.signal.aborted) throw failure.signal.reason;
+  await fetched.done;
+  const size = (await Promise.all(stored)).reduce((sum, one) => sum + one, 0);
   // Also layers that were there: their blobs are in that repository, for a push that wants to mount them.
   parts.layerBlobs.pulled(fetched.layers);
   parts.layerBlobs.seenIn(
@@ -106,11 +99,11 @@ async function storeLayer(
   if (known !== undefined) return known.size;
   const id = shortDigest(layer.descriptor.digest);
   const total = layer.descriptor.size;
-  const source = withProgress(content.stream(layer.descriptor.digest), (current) => {
-    report({ id, status: 'Extracting', current, total });
+  const info = await snapshotter.applyLayer(layer.diffId, {
+    file: content.path(layer.descriptor.digest),
+    maxBytes: parts.layerLimit(),
+    report: (current) => report({ id, status: 'Extracting', current, total }),
   });
-  const limit = { maxBytes: parts.layerLimit(), compressedSize: total };
-  const info = await snapshotter.applyLayer(layer.diffId, streamOf(decompressedWithin(source, limit)));
   report({ id, status: 'Pull complete' });
   return info.size;
 }

@@ -108,7 +108,7 @@ async function runJob(
   send({ begin: request });
   if (!(source instanceof ReadableStream)) {
     // The Worker reads it to its end by itself.
-    send({ file: source.file });
+    send({ file: source.file, maxBytes: source.maxBytes });
     return resultOf(await ended.promise);
   }
   try {

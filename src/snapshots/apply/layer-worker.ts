@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { decompressed } from '../../archive/compression.ts';
+import { decompressedWithin } from '../../archive/unpack-limit.ts';
 import { type ErrorKind, messageOf, TareError } from '../../base/errors.ts';
 import { codeOf, fromNodeError } from '../../kernel/errno.ts';
 import { DirectoryJob } from '../directories/directory-job.ts';
@@ -14,7 +14,7 @@ import type { LayerJob, LayerJobRequest, LayerJobResult } from './layer-job.ts';
 export type ToWorker =
   | { readonly begin: LayerJobRequest }
   | { readonly chunk: Uint8Array }
-  | { readonly file: string }
+  | { readonly file: string; readonly maxBytes: number }
   | { readonly end: true }
   | { readonly abort: true };
 
@@ -65,9 +65,9 @@ function finish(): void {
 }
 
 /** Stores a whole file: what is read and decompressed next is under way while this thread works. */
-async function storeFile(path: string): Promise<void> {
+async function storeFile(path: string, maxBytes: number): Promise<void> {
   const work = job;
-  for await (const piece of decompressed(reportedPieces(path))) {
+  for await (const piece of decompressedWithin(reportedPieces(path), { maxBytes })) {
     // An abort has ended it.
     if (work === undefined || job !== work) return;
     work.push(piece);
@@ -89,7 +89,7 @@ function handle(message: ToWorker): void {
   else if ('chunk' in message) {
     reply({ ack: true });
     job?.push(message.chunk);
-  } else if ('file' in message) storeFile(message.file).catch(fail);
+  } else if ('file' in message) storeFile(message.file, message.maxBytes).catch(fail);
   else if ('end' in message) finish();
   else {
     job?.abandon();

@@ -185,7 +185,12 @@ export function encodeXattrs(
     );
     const rest = prefix === undefined ? '' : name.slice(prefix[0].length);
     const length = (4 + rest.length + value.byteLength + 3) & ~3;
-    if (prefix === undefined || rest.length > 255 || value.byteLength > 0xffff || size + length > XATTR_LIMIT) {
+    if (
+      prefix === undefined ||
+      rest.length > 255 ||
+      value.byteLength > 0xffff ||
+      size + length > XATTR_LIMIT
+    ) {
       lost(name);
       continue;
     }

@@ -227,7 +227,8 @@ const NO_BLOCKS = { counts: [], size: 0 };
 function chunkBitsOf(node: LayerNode): number {
   let bits = MAX_CHUNK_BITS;
   const only = node.extents.length === 1 ? node.extents[0] : undefined;
-  if (node.extents.length === 0 || (only?.offset === 0 && only.length === node.size)) return sizeBits(node.size);
+  if (node.extents.length === 0 || (only?.offset === 0 && only.length === node.size))
+    return sizeBits(node.size);
   for (const { offset, length } of node.extents) {
     bits = Math.min(bits, lowestBit(offset));
     if (offset + length < node.size) bits = Math.min(bits, lowestBit(length));

@@ -18,7 +18,13 @@ export function whyNoErofs(dataRoot: string): TareError | undefined {
   const mounted: string[] = [];
   try {
     for (const name of ['layers', 'm', 'u', 'w', 'root']) mkdirSync(at(name));
-    const request = { kind: 'erofs', ingest: at('ingest'), layers: at('layers'), tree: '', short: '' } as const;
+    const request = {
+      kind: 'erofs',
+      ingest: at('ingest'),
+      layers: at('layers'),
+      tree: '',
+      short: '',
+    } as const;
     const job = new ErofsJob({ ...request, diffId: undefined });
     job.push(encodeTarHeader({ type: 'file', name: 'file', mode: 0o644, size: TEXT.length }));
     job.push(Buffer.alloc(512).fill(TEXT, 0, TEXT.length));

@@ -1,7 +1,7 @@
 import { type ByteString, toText } from '../../archive/byte-string.ts';
 import { Breath } from '../../base/streams.ts';
-import type { Change } from '../snapshots.ts';
 import { joinPath } from '../apply/layer-paths.ts';
+import type { Change } from '../snapshots.ts';
 import { type SnapshotItem, walkSnapshot } from './walk-snapshot.ts';
 
 /** What an upper directory changed against its lower trees (topmost first), sorted by path. */

@@ -4,9 +4,9 @@ import { encodeTarHeader, tarEnd } from '../../archive/tar-writer.ts';
 import { MemberWriter } from '../../archive/tree-members.ts';
 import { isContentXattr } from '../../archive/write-tree.ts';
 import { Breath, streamOf } from '../../base/streams.ts';
-import { PendingDirectories } from './changes.ts';
 import { baseOf, joinPath, parentOf } from '../apply/layer-paths.ts';
 import { OPAQUE_NAME, WHITEOUT_PREFIX } from '../apply/overlay-attributes.ts';
+import { PendingDirectories } from './changes.ts';
 import { walkSnapshot } from './walk-snapshot.ts';
 
 /** An upper directory's changes as a layer tar (OCI image-spec layer.md), the same bytes for the same tree. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { describeSnapshotter } from '../../../test/support/snapshots/conformance.ts';
 import { join } from 'node:path';
+import { describeSnapshotter } from '../../../test/support/snapshots/conformance.ts';
 import { file, streamOfBytes, tarOf } from '../../../test/support/snapshots/tar-bytes.ts';
 import { erofsSnapshotter, overlaySnapshotter } from '../open.ts';
 

@@ -52,7 +52,8 @@ export class OverlaySnapshotter implements Snapshotter {
     this.#empty = `${root}/empty`;
     this.#otherEmpty = `${root}/empty2`;
     mkdirSync(this.#snapshots, { recursive: true, mode: 0o700 });
-    for (const directory of [this.#empty, this.#otherEmpty]) mkdirSync(directory, { recursive: true, mode: 0o755 });
+    for (const directory of [this.#empty, this.#otherEmpty])
+      mkdirSync(directory, { recursive: true, mode: 0o755 });
     mkdirSync(`${root}/trash`, { recursive: true, mode: 0o700 });
     this.#trash = new Trash(`${root}/trash`, logger);
     for (const key of readdirSync(this.#snapshots)) {

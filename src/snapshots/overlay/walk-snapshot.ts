@@ -1,8 +1,8 @@
 import { type ByteString, toByteString } from '../../archive/byte-string.ts';
 import { type TreeItem, walkTree } from '../../archive/tree-walk.ts';
 import { type FileStatus, FileType } from '../../kernel/files.ts';
-import { isOpaque, LowerView } from './lower-view.ts';
 import { isWhiteout } from '../apply/overlay-attributes.ts';
+import { isOpaque, LowerView } from './lower-view.ts';
 
 /** One thing in an upper directory, compared with the layers below. */
 export interface SnapshotItem {
