@@ -4,7 +4,7 @@ import { encodeTarHeader, tarEnd, tarPadding } from '../../archive/tar-writer.ts
 import { silentLogger } from '../../base/log.ts';
 import { LocalContentStore } from '../../content/local-store.ts';
 import { digestOf } from '../../oci/digest.ts';
-import { OverlaySnapshotter } from '../../snapshots/overlay/overlay.ts';
+import { overlaySnapshotter } from '../../snapshots/open.ts';
 import { leasedContent, leasedLayers } from '../leases/leased-stores.ts';
 import { Leases } from '../leases/leases.ts';
 import { ImageCollector } from './image-collector.ts';
@@ -20,7 +20,7 @@ const NO_ROWS: ImageRows = { apply: () => {}, images: () => [], names: () => [] 
 describe('the collector', () => {
   let root = '';
   let content: LocalContentStore;
-  let snapshotter: OverlaySnapshotter;
+  let snapshotter: Snapshotter;
   let index: ImageIndex;
   let leases: Leases;
   let collector: ImageCollector;
@@ -28,7 +28,7 @@ describe('the collector', () => {
   beforeEach(() => {
     root = mkdtempSync('/tmp/tare-collect-');
     content = new LocalContentStore(`${root}/content`);
-    snapshotter = new OverlaySnapshotter(`${root}/overlay`);
+    snapshotter = overlaySnapshotter(`${root}/overlay`);
     index = new ImageIndex(NO_ROWS);
     leases = new Leases(async () => {
       await collector.collect();
