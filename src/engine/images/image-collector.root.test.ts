@@ -5,6 +5,7 @@ import { silentLogger } from '../../base/log.ts';
 import { LocalContentStore } from '../../content/local-store.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { overlaySnapshotter } from '../../snapshots/open.ts';
+import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import { leasedContent, leasedLayers } from '../leases/leased-stores.ts';
 import { Leases } from '../leases/leases.ts';
 import { ImageCollector } from './image-collector.ts';
