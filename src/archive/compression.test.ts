@@ -21,6 +21,8 @@ const failure = (source: AsyncIterable<Uint8Array>): Promise<unknown> =>
 
 const plain = Buffer.from(Array.from({ length: 200_000 }, (_, i) => ((i * 2654435761) >>> (i % 24)) & 0xff));
 
+const packedBy = (name: string) => Bun.spawn([name, '-c'], { stdin: plain, stdout: 'pipe' });
+
 describe('decompressed', () => {
   test.each([499, 9973, 1_000_000])('gzip, zstd and plain, in pieces of %p bytes', async (piece) => {
     for (const bytes of [plain.subarray(0, 20_000), gzipSync(plain), zstdCompressSync(plain)]) {
@@ -52,11 +54,29 @@ describe('decompressed', () => {
     }
   });
 
-  test('bzip2 and xz are named', async () => {
-    const error = await failure(decompressed(inPieces(Buffer.from('BZh91AY&SY'), 10)));
-    expect(String(error)).toContain('bzip2 compression is not supported');
-    const xz = Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]);
-    expect(String(await failure(decompressed(inPieces(xz, 10))))).toContain('xz compression');
+  test.each(['bzip2', 'xz'] as const)('%s, by the program of that name', async (name) => {
+    const packed = new Uint8Array(await new Response(packedBy(name).stdout).arrayBuffer());
+    expect(detectCompression(packed)).toBe(name);
+    expect((await read(decompressed(inPieces(packed, 9973)))).equals(plain)).toBe(true);
+    for (const damaged of [
+      packed.subarray(0, packed.byteLength / 2),
+      Buffer.from([...packed]).fill(7, 5000, 6000),
+    ]) {
+      const error = await failure(decompressed(inPieces(damaged, 9973)));
+      expect(isKind(error, 'corrupt')).toBe(true);
+      expect(String(error)).toContain(`invalid ${name} data: ${name}`);
+    }
+    // Leaving early ends the program and the source.
+    let sourceEnded = false;
+    const source = (async function* () {
+      try {
+        for (;;) yield packed;
+      } finally {
+        sourceEnded = true;
+      }
+    })();
+    for await (const _ of decompressed(source)) break;
+    expect(sourceEnded).toBe(true);
   });
 
   test('a failing source fails the reader; a reader that leaves ends the source', async () => {

@@ -1,29 +1,30 @@
 import { constants, createGunzip, createGzip, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { TareError } from '../base/errors.ts';
+import { type ProgramCompression, throughProgram } from './decoder-program.ts';
 
-export type Compression = 'none' | 'gzip' | 'zstd';
+export type Compression = 'none' | 'gzip' | 'zstd' | ProgramCompression;
 
 /** Bytes that `detectCompression` wants to see. */
-export const MAGIC_LENGTH = 4;
+export const MAGIC_LENGTH = 6;
+const XZ_MAGIC: readonly number[] = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00];
 /** Size in bytes of the pieces that come out: fewer, larger pieces cost less (measured, docs/adr/0003). */
 const PIECE = 512 * 1024;
 
-/** Tells the compression by the first bytes (RFC 1952, RFC 8878); skippable frames of zstd count too. */
+/**
+ * Tells the compression by the first bytes (RFC 1952, RFC 8878, `BZh` and a digit, the xz format's header); skippable
+ * frames of zstd count too.
+ */
 export function detectCompression(head: Uint8Array): Compression {
   if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
   if (head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd) return 'zstd';
   const skippable = head[0] !== undefined && (head[0] & 0xf0) === 0x50;
   if (skippable && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18) return 'zstd';
-  return 'none';
+  if (head[0] === 0x42 && head[1] === 0x5a && head[2] === 0x68 && isBlockSize(head[3])) return 'bzip2';
+  return XZ_MAGIC.every((byte, at) => head[at] === byte) ? 'xz' : 'none';
 }
 
-/** Names compressions that are known and not supported, for a better message. */
-function refuseOthers(head: Uint8Array): void {
-  const hex = Buffer.from(head.subarray(0, 4)).toString('hex');
-  const name = hex.startsWith('425a68') ? 'bzip2' : hex === 'fd377a58' ? 'xz' : undefined;
-  if (name !== undefined) {
-    throw new TareError('invalid', `${name} compression is not supported; use gzip, zstd or a plain tar`);
-  }
+function isBlockSize(digit: number | undefined): boolean {
+  return digit !== undefined && digit >= 0x31 && digit <= 0x39;
 }
 
 /**
@@ -44,12 +45,9 @@ export async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGen
     const all = chain(head, iterator);
     handedOn = true;
     const kind = detectCompression(head);
-    if (kind === 'none') {
-      refuseOthers(head);
-      yield* all;
-    } else {
-      yield* throughZlib(all, kind);
-    }
+    if (kind === 'none') yield* all;
+    else if (kind === 'bzip2' || kind === 'xz') yield* throughProgram(all, kind);
+    else yield* throughZlib(all, kind);
   } finally {
     if (!handedOn) await iterator.return?.();
   }
@@ -58,7 +56,7 @@ export async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGen
 /** Compresses a stream. */
 export async function* compressed(
   source: AsyncIterable<Uint8Array>,
-  kind: Exclude<Compression, 'none'>,
+  kind: 'gzip' | 'zstd',
 ): AsyncGenerator<Uint8Array> {
   const transform =
     kind === 'gzip'
@@ -85,7 +83,7 @@ async function* chain(
 
 async function* throughZlib(
   source: AsyncIterable<Uint8Array>,
-  kind: Exclude<Compression, 'none'>,
+  kind: 'gzip' | 'zstd',
 ): AsyncGenerator<Uint8Array> {
   const options = { chunkSize: PIECE };
   try {

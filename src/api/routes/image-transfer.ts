@@ -6,6 +6,7 @@ import { bodyStream, readOptionalJson } from '../body.ts';
 import { containerConfigCodec } from '../codec/container-config.ts';
 import { HttpError } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
+import { onePlatform, platforms } from '../platform-query.ts';
 import { ProgressStream } from '../progress.ts';
 import { flagOr, text } from '../query.ts';
 import { registryAuth } from '../registry-auth.ts';
@@ -67,11 +68,15 @@ export function imageTransferRoutes({ images, containers, log }: Dependencies): 
       pattern: '/images/load',
       async handle(x) {
         const quiet = flagOr(x, 'quiet', true);
+        const wanted = x.version >= 48 ? platforms(x, 'platform') : [];
         const progress = new ProgressStream(x);
         await progress.run(
           async () => {
-            const names = await images.load(bodyStream(x), (event) => {
-              if (!quiet) progress.report(event);
+            const names = await images.load(bodyStream(x), {
+              platforms: wanted,
+              report: (event) => {
+                if (!quiet) progress.report(event);
+              },
             });
             for (const name of names) {
               const what = name.startsWith('sha256:') ? 'Loaded image ID' : 'Loaded image';
@@ -90,16 +95,16 @@ export function imageTransferRoutes({ images, containers, log }: Dependencies): 
       async handle(x) {
         const names = x.query.getAll('names').flatMap((value) => value.split(','));
         if (names.length === 0) throw new HttpError(400, 'no images given: the parameter names is needed');
-        checkOnePlatform(x);
-        await pipeTar(x, await images.save(names), 'application/x-tar');
+        const platform = x.version >= 48 ? onePlatform(x) : undefined;
+        await pipeTar(x, await images.save(names, platform), 'application/x-tar');
       },
     },
     {
       method: 'GET',
       pattern: '/images/{name*}/get',
       async handle(x) {
-        checkOnePlatform(x);
-        await pipeTar(x, await images.save([x.param]), 'application/x-tar');
+        const platform = x.version >= 48 ? onePlatform(x) : undefined;
+        await pipeTar(x, await images.save([x.param], platform), 'application/x-tar');
       },
     },
     {
@@ -120,12 +125,6 @@ export function imageTransferRoutes({ images, containers, log }: Dependencies): 
       },
     },
   ];
-}
-
-function checkOnePlatform(x: Exchange): void {
-  if (x.query.getAll('platform').length > 1) {
-    throw new HttpError(400, 'multiple platform parameters not supported');
-  }
 }
 
 /** `name` and `tag` of a request as one reference; a tag may be a digest. */

@@ -1,101 +1,22 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { afterAll, describe, expect, test } from 'bun:test';
 import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
-import { BlockGzip } from '../../archive/block-gzip.ts';
+import {
+  bytesOf,
+  file,
+  ImageLab,
+  type Member,
+  QUIET,
+  stream,
+  tarOf,
+} from '../../../test/support/image-lab.ts';
 import { readTarMembers } from '../../archive/tar-members.ts';
-import { encodeTarHeader, type TarMember, tarEnd, tarPadding } from '../../archive/tar-writer.ts';
 import { isKind } from '../../base/errors.ts';
-import { silentLogger } from '../../base/log.ts';
-import { LocalContentStore } from '../../content/local-store.ts';
 import { digestOf } from '../../oci/digest.ts';
-import type { ImageFetcher } from '../../registry-client/registry-client.ts';
-import { overlaySnapshotter } from '../../snapshots/open.ts';
-import type { Snapshotter } from '../../snapshots/snapshots.ts';
-import { Database } from '../../store/database.ts';
-import { ImageTable } from '../../store/tables/images.ts';
-import { LayerBlobTable } from '../../store/tables/layer-blobs.ts';
-import type { ImageUser } from './image-remover.ts';
-import { ImageStore } from './image-store.ts';
-import { LayerBlobStore } from './layer-blobs-store.ts';
+import type { ImageStore } from './image-store.ts';
 
-type Member = TarMember & { readonly content?: string | Uint8Array };
-
-function tarOf(...members: Member[]): Uint8Array {
-  const parts: Uint8Array[] = [];
-  for (const member of members) {
-    const content = Buffer.from(member.content ?? '');
-    parts.push(encodeTarHeader({ ...member, size: content.byteLength }), content);
-    parts.push(tarPadding(content.byteLength));
-  }
-  return Buffer.concat([...parts, tarEnd()]);
-}
-
-const file = (name: string, content: string | Uint8Array): Member => ({ type: 'file', name, content });
-
-function stream(bytes: Uint8Array): ReadableStream<Uint8Array> {
-  return new Response(bytes).body ?? new ReadableStream();
-}
-
-async function bytesOf(source: ReadableStream<Uint8Array>): Promise<Uint8Array> {
-  return new Uint8Array(await new Response(source).arrayBuffer());
-}
-
-const offline: ImageFetcher = {
-  fetchImage: () => Promise.reject(new Error('offline')),
-};
-
-interface Setup {
-  readonly images: ImageStore;
-  readonly snapshotter: Snapshotter;
-  readonly users: Map<string, ImageUser[]>;
-  readonly close: () => Promise<void>;
-}
-
-function setup(root: string, layerLimit = () => 1e12): Setup {
-  const database = new Database(':memory:');
-  const snapshotter = overlaySnapshotter(`${root}/overlay`);
-  const content = new LocalContentStore(`${root}/content`);
-  const users = new Map<string, ImageUser[]>();
-  const images = new ImageStore({
-    layerLimit,
-    rows: new ImageTable(database),
-    content,
-    snapshotter,
-    layerBlobs: new LayerBlobStore({
-      rows: new LayerBlobTable(database),
-      content,
-      snapshotter,
-      encoder: new BlockGzip(),
-    }),
-    fetcher: offline,
-    events: { emit: () => {}, subscribe: () => () => {} },
-    usersOf: (id) => users.get(id) ?? [],
-    layersInUse: () => snapshotter.layersInUse(),
-    log: silentLogger,
-  });
-  const close = async (): Promise<void> => {
-    await snapshotter.close();
-    database.close();
-  };
-  return { images, snapshotter, users, close };
-}
-
-let base = '';
-let count = 0;
-const open: Setup[] = [];
-const fresh = (): Setup => {
-  const made = setup(`${base}/${count++}`);
-  open.push(made);
-  return made;
-};
-
-beforeAll(() => {
-  base = mkdtempSync('/tmp/tare-images-');
-});
-afterAll(async () => {
-  for (const made of open) await made.close();
-  rmSync(base, { recursive: true, force: true });
-});
+const lab = new ImageLab();
+const fresh = lab.fresh.bind(lab);
+afterAll(() => lab.close());
 
 const rootTar = tarOf(file('bin/sh', 'shell'), file('etc/x', 'x'.repeat(5000)));
 
@@ -161,10 +82,8 @@ describe('save and load', () => {
       expect(names).toContain(name);
     }
     const to = fresh();
-    const lines: string[] = [];
-    const loaded = await to.images.load(stream(archive), (event) => event.stream && lines.push(event.stream));
+    const loaded = await to.images.load(stream(archive), QUIET);
     expect(loaded.sort()).toEqual(['host:5000/two:latest', 'one:v1']);
-    expect(lines).toContain('Loaded image: one:v1\n');
     expect(to.images.get('one:v1').id).toBe(one);
     expect(to.images.get('host:5000/two').id).toBe(two);
     expect(to.images.get(two).config).toEqual(from.images.get(two).config);
@@ -180,7 +99,7 @@ describe('save and load', () => {
     const archive = await bytesOf(await from.images.save([one]));
     for (const packed of [gzipSync(archive), zstdCompressSync(archive)]) {
       const to = fresh();
-      expect(await to.images.load(stream(packed), () => {})).toEqual([one]);
+      expect(await to.images.load(stream(packed), QUIET)).toEqual([one]);
       expect(to.images.get(one).repoTags).toEqual([]);
     }
   });
@@ -190,7 +109,7 @@ describe('save and load', () => {
     await makeTwo(from.images);
     await from.images.tag('one:v1', 'one:v2');
     const to = fresh();
-    const names = await to.images.load(await from.images.save(['one']), () => {});
+    const names = await to.images.load(await from.images.save(['one']), QUIET);
     expect(names.sort()).toEqual(['one:v1', 'one:v2']);
   });
 
@@ -198,9 +117,7 @@ describe('save and load', () => {
     for (const order of ['manifest-first', 'manifest-last'] as const) {
       for (const layer of [rootTar, gzipSync(rootTar)]) {
         const to = fresh();
-        expect(await to.images.load(stream(oldArchive(['old:1'], layer, order)), () => {})).toEqual([
-          'old:1',
-        ]);
+        expect(await to.images.load(stream(oldArchive(['old:1'], layer, order)), QUIET)).toEqual(['old:1']);
         expect(to.images.get('old:1').config.config?.Cmd).toEqual(['x']);
       }
     }
@@ -242,13 +159,13 @@ describe('save and load', () => {
       blob(manifest),
     ];
     const to = fresh();
-    expect(await to.images.load(stream(tarOf(...good, file('index.json', index))), () => {})).toEqual([
+    expect(await to.images.load(stream(tarOf(...good, file('index.json', index))), QUIET)).toEqual([
       'example.com/oci:3',
     ]);
     expect(to.images.get('example.com/oci:3').id).toBe(digestOf(config));
     const lying = file(`blobs/sha256/${'0'.repeat(64)}`, 'not that');
     const error = await fresh()
-      .images.load(stream(tarOf(...good, lying, file('index.json', index))), () => {})
+      .images.load(stream(tarOf(...good, lying, file('index.json', index))), QUIET)
       .catch((e: unknown) => e);
     expect(isKind(error, 'corrupt')).toBe(true);
   });
@@ -286,7 +203,7 @@ describe('save and load', () => {
   for (const [what, archive] of Object.entries(bad)) {
     test(`refused, and nothing changes: ${what}`, async () => {
       const to = fresh();
-      const error = await to.images.load(stream(archive()), () => {}).catch((e: unknown) => e);
+      const error = await to.images.load(stream(archive()), QUIET).catch((e: unknown) => e);
       expect(isKind(error, 'corrupt', 'invalid', 'not-found')).toBe(true);
       expect(to.images.list()).toEqual([]);
       await to.images.sweep();
@@ -300,11 +217,9 @@ describe('a layer that unpacks to too much', () => {
     gzipSync(tarOf(file('zeros', Buffer.alloc(megabytes * 1e6))), { level: 9 });
 
   test('is refused by load and import, nothing of it stays, and a smaller one is taken', async () => {
-    const root = mkdtempSync(`${base}/limit-`);
-    const to = setup(root, () => 2_000_000);
-    open.push(to);
+    const to = fresh(() => 2_000_000);
     for (const bring of [
-      () => to.images.load(stream(oldArchive(['big:1'], zeros(3), 'manifest-last')), () => {}),
+      () => to.images.load(stream(oldArchive(['big:1'], zeros(3), 'manifest-last')), QUIET),
       () => to.images.importTar(stream(zeros(3)), { reference: 'big:1', message: '', changes: [] }),
     ]) {
       const error = await bring().catch((caught: unknown) => caught);

@@ -1,5 +1,6 @@
 import { isKind, TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import { streamOf } from '../../base/streams.ts';
 import type { ContentStore } from '../../content/content.ts';
 import type { Platform } from '../../oci/descriptor.ts';
 import { formatPlatform, matchesPlatform } from '../../oci/platform.ts';
@@ -22,13 +23,13 @@ import type {
   ImageRemoval,
   ImageService,
   ImportOptions,
-  ProgressEvent,
+  LoadOptions,
   PullOptions,
 } from './images.ts';
 import type { LayerBlobs } from './layer-blobs.ts';
 import { loadImages } from './load.ts';
 import { pullImage } from './pull.ts';
-import { saveImages } from './save.ts';
+import { archiveOf, imagesToSave } from './save.ts';
 
 export interface ImageStoreOptions {
   readonly rows: ImageRows;
@@ -155,16 +156,21 @@ export class ImageStore implements ImageService {
     return image;
   }
 
-  load(tar: ReadableStream<Uint8Array>, report: (event: ProgressEvent) => void): Promise<string[]> {
+  load(tar: ReadableStream<Uint8Array>, options: LoadOptions): Promise<string[]> {
+    const { report, platforms = [] } = options;
     return this.#leases.hold(async (lease) => {
-      const names = await loadImages(tar, report, this.#leased(lease));
+      const names = await loadImages(tar, platforms, { ...this.#leased(lease), report });
       for (const name of names) this.#emit('load', this.find(name)?.id ?? name, name);
       return names;
     });
   }
 
-  async save(refs: readonly string[]): Promise<ReadableStream<Uint8Array>> {
-    const stream = await this.#leases.holdWhile((lease) => saveImages(refs, this.#leased(lease)));
+  async save(refs: readonly string[], platform?: Platform): Promise<ReadableStream<Uint8Array>> {
+    const images = imagesToSave(refs, this.#index);
+    for (const { image } of images) this.get(image.id, platform);
+    const stream = await this.#leases.holdWhile(async (lease) =>
+      streamOf(archiveOf(images, this.#leased(lease))),
+    );
     // A name without a tag stands for all tags of a repository and may be no image's name itself.
     for (const ref of refs) this.#emit('save', this.find(ref)?.id ?? ref, ref);
     return stream;

@@ -34,10 +34,16 @@ export interface ImageService {
   ): Promise<{ removed: ImageRemoval[]; reclaimed: number }>;
   /** Pulls from a registry; progress goes to `report`. Returns the image. */
   pull(reference: string, options: PullOptions): Promise<Image>;
-  /** Reads a docker-archive or OCI-layout tar, plain, gzip or zstd. Returns names or ids, as Docker prints them. */
-  load(tar: ReadableStream<Uint8Array>, report: (event: ProgressEvent) => void): Promise<string[]>;
-  /** Writes a tar that is docker-archive and OCI layout in one. */
-  save(refs: readonly string[]): Promise<ReadableStream<Uint8Array>>;
+  /**
+   * Reads a docker-archive or OCI-layout tar, plain or compressed. Returns names or ids, as Docker prints them.
+   * Throws `corrupt`, or `not-found` when none of its images is for one of the platforms.
+   */
+  load(tar: ReadableStream<Uint8Array>, options: LoadOptions): Promise<string[]>;
+  /**
+   * Writes a tar that is docker-archive and OCI layout. Throws `not-found`, also when an image is for another
+   * platform. Until the stream has ended or was cancelled, nothing that it needs goes away.
+   */
+  save(refs: readonly string[], platform?: Platform): Promise<ReadableStream<Uint8Array>>;
   /** Makes an image of one root file system tar. Returns its id. */
   importTar(tar: ReadableStream<Uint8Array>, options: ImportOptions): Promise<string>;
   /**
@@ -93,6 +99,12 @@ export interface ProgressEvent {
   readonly current?: number;
   readonly total?: number;
   readonly stream?: string;
+}
+
+export interface LoadOptions {
+  readonly report: (event: ProgressEvent) => void;
+  /** Only images for one of these; empty: all, and of an index the one for this machine. */
+  readonly platforms?: readonly Platform[];
 }
 
 export interface ImportOptions {

@@ -1,7 +1,6 @@
 import { OutputBuffer } from '../../archive/output-buffer.ts';
 import { encodeTarHeader, tarEnd, tarPadding } from '../../archive/tar-writer.ts';
 import { TareError } from '../../base/errors.ts';
-import { streamOf } from '../../base/streams.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { MEDIA_TYPES } from '../../oci/manifest.ts';
@@ -24,7 +23,7 @@ export interface SaveParts {
 }
 
 /** One image to save, with the references it gets in the archive. */
-interface Saved {
+export interface Saved {
   readonly image: Image;
   readonly tags: Reference[];
 }
@@ -33,17 +32,13 @@ interface Saved {
 type Document = readonly [name: string, bytes: Uint8Array, seconds: number];
 
 /**
- * Images as one tar that is docker-archive and OCI layout at once, as Docker from version 25 on writes it; each
- * layer is in it once, as a plain tar. A name without a tag means all tags of the repository; an id saves the
+ * The images that `refs` mean, each once. A name without a tag means all tags of the repository; an id means the
  * image without names. Throws `not-found`.
  */
-export async function saveImages(
-  refs: readonly string[],
-  parts: SaveParts,
-): Promise<ReadableStream<Uint8Array>> {
+export function imagesToSave(refs: readonly string[], index: SaveParts['index']): Saved[] {
   const images = new Map<string, Saved>();
   for (const ref of refs) {
-    for (const { image, tag } of resolve(ref, parts.index)) {
+    for (const { image, tag } of resolve(ref, index)) {
       const saved = images.get(image.id) ?? { image, tags: [] };
       images.set(image.id, saved);
       if (tag !== undefined && !saved.tags.some((known) => canonicalString(known) === canonicalString(tag))) {
@@ -51,9 +46,15 @@ export async function saveImages(
       }
     }
   }
-  const all = [...images.values()];
-  const documents = describe(all, parts);
-  return streamOf(archiveBytes(all, documents, parts.snapshotter));
+  return [...images.values()];
+}
+
+/**
+ * Images as one tar that is docker-archive and OCI layout at once, as Docker from version 25 on writes it; each
+ * layer is in it once, as a plain tar. Throws `corrupt` at once when a layer is missing.
+ */
+export function archiveOf(images: readonly Saved[], parts: SaveParts): AsyncIterable<Uint8Array> {
+  return archiveBytes(images, describe(images, parts), parts.snapshotter);
 }
 
 function* resolve(
