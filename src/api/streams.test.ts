@@ -547,6 +547,17 @@ describe('transfers', () => {
     ]);
   });
 
+  test('import from an address: the daemon fetches it', async () => {
+    const { images } = harness.engine;
+    const address = 'http://127.0.0.1:1/x.tar';
+    await harness.call('POST', `/images/create?fromSrc=${encodeURIComponent(address)}&repo=a&tag=b`);
+    expect(images.calls).toContainEqual(['address', address]);
+    expect(images.calls).toContainEqual([
+      'import',
+      { reference: 'a:b', message: `Imported from ${address}`, changes: [] },
+    ]);
+  });
+
   test('a load whose client goes away fails and stops reading', async () => {
     const raw = harness.raw();
     raw.socket.write('POST /images/load HTTP/1.1\r\nHost: d\r\nContent-Length: 1000000\r\n\r\nabc');

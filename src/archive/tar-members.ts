@@ -61,6 +61,8 @@ export async function* readTarMembers(source: AsyncIterable<Uint8Array>): AsyncG
 class Body implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8Array> {
   readonly #events: AsyncGenerator<TarEvent>;
   #done = false;
+  /** A reader that was cancelled may still be waiting: the next one comes after it. */
+  #turn: Promise<IteratorResult<Uint8Array>> | undefined;
 
   constructor(events: AsyncGenerator<TarEvent>) {
     this.#events = events;
@@ -70,7 +72,17 @@ class Body implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8Array> {
     return this;
   }
 
-  async next(): Promise<IteratorResult<Uint8Array>> {
+  next(): Promise<IteratorResult<Uint8Array>> {
+    const turn = this.#turn === undefined ? this.#step() : this.#turn.then(() => this.#step());
+    this.#turn = turn;
+    const over = (): void => {
+      if (this.#turn === turn) this.#turn = undefined;
+    };
+    turn.then(over, over);
+    return turn;
+  }
+
+  async #step(): Promise<IteratorResult<Uint8Array>> {
     if (this.#done) return { done: true, value: undefined };
     const next = await this.#events.next();
     if (!next.done && 'data' in next.value) return { done: false, value: next.value.data };

@@ -1,7 +1,6 @@
-import { TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { ContainerService } from '../../engine/containers/containers.ts';
-import type { ImageService } from '../../engine/images/images.ts';
+import type { ImageService, ProgressEvent } from '../../engine/images/images.ts';
 import { bodyStream, readOptionalJson } from '../body.ts';
 import { containerConfigCodec } from '../codec/container-config.ts';
 import { HttpError } from '../errors.ts';
@@ -36,20 +35,16 @@ export function imageTransferRoutes({ images, containers, log }: Dependencies): 
   }
 
   async function importTar(x: Exchange): Promise<void> {
-    const source = text(x, 'fromSrc');
-    if (source !== '-') {
-      throw new TareError(
-        'not-implemented',
-        `importing from ${source} is not supported by this version of Tare: fetch it and import from standard input`,
-      );
-    }
+    const address = text(x, 'fromSrc');
     const platform = text(x, 'platform');
     const repo = text(x, 'repo');
     const progress = new ProgressStream(x);
     await progress.run(async () => {
-      const id = await images.importTar(bodyStream(x), {
+      const report = (event: ProgressEvent): void => progress.report(event);
+      const source = address === '-' ? bodyStream(x) : { address, report, signal: x.signal };
+      const id = await images.importTar(source, {
         reference: repo === '' ? '' : joinReference(repo, text(x, 'tag')),
-        message: text(x, 'message') || 'Imported from -',
+        message: text(x, 'message') || `Imported from ${address}`,
         changes: splitChanges(x.query.getAll('changes')),
         ...(platform === '' ? {} : { platform }),
       });

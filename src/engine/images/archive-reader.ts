@@ -53,26 +53,64 @@ export async function readArchive(
   let kept = 0;
   // What the archive holds is limited layer by layer; a compressed one as a whole by its ratio.
   const plain = decompressedWithin(tar, { maxBytes: Number.POSITIVE_INFINITY });
-  for await (const member of readTarMembers(plain)) {
-    const { type } = member.entry;
-    const name = normalize(toText(member.entry.name));
-    if (type === 'symlink' || type === 'link') {
-      const base = type === 'symlink' && name.includes('/') ? `${name.slice(0, name.lastIndexOf('/'))}/` : '';
-      contents.links.set(name, normalize(base + toText(member.entry.linkName)));
+  const storing = new Storing();
+  try {
+    for await (const member of readTarMembers(plain)) {
+      storing.check();
+      const { type } = member.entry;
+      const name = normalize(toText(member.entry.name));
+      if (type === 'symlink' || type === 'link') {
+        const base =
+          type === 'symlink' && name.includes('/') ? `${name.slice(0, name.lastIndexOf('/'))}/` : '';
+        contents.links.set(name, normalize(base + toText(member.entry.linkName)));
+      }
+      if (type !== 'file') continue;
+      const head = new Head(member.body[Symbol.asyncIterator]());
+      const start = await head.peek(512);
+      if (looksLikeLayer(start)) {
+        await storing.begin(head, readLayer({ name, member, head }, contents, parts));
+      } else if (member.entry.size <= DOCUMENT_LIMIT && kept + member.entry.size <= DOCUMENTS_LIMIT) {
+        kept += member.entry.size;
+        const bytes = await collect(head);
+        checkBlobName(name, digestOf(bytes), digestOf(bytes, 'sha512'));
+        contents.documents.set(name, bytes);
+      }
     }
-    if (type !== 'file') continue;
-    const head = new Head(member.body[Symbol.asyncIterator]());
-    const start = await head.peek(512);
-    if (looksLikeLayer(start)) {
-      await readLayer({ name, member, head }, contents, parts);
-    } else if (member.entry.size <= DOCUMENT_LIMIT && kept + member.entry.size <= DOCUMENTS_LIMIT) {
-      kept += member.entry.size;
-      const bytes = await collect(head);
-      checkBlobName(name, digestOf(bytes), digestOf(bytes, 'sha512'));
-      contents.documents.set(name, bytes);
-    }
+  } finally {
+    await storing.settled();
   }
+  storing.check();
   return contents;
+}
+
+/**
+ * Layers that are being stored. The next member is read when a layer's last byte was taken, while the layer is still
+ * on its way to the disk.
+ */
+class Storing {
+  readonly #open = new Set<Promise<void>>();
+  #failure: { readonly error: unknown } | undefined;
+
+  /** Waits until `layer` has read all of `head`, or ended before. */
+  async begin(head: Head, layer: Promise<void>): Promise<void> {
+    const watched = layer
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#open.delete(watched));
+    this.#open.add(watched);
+    await Promise.race([head.ended, watched]);
+  }
+
+  /** Throws what went wrong so far. */
+  check(): void {
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  /** Waits for all, however they end. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#open);
+  }
 }
 
 /** A member of which the first bytes have been looked at. */
@@ -196,9 +234,15 @@ class Head implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8Array> {
   readonly #source: AsyncIterator<Uint8Array>;
   #front: Uint8Array = new Uint8Array(0);
   #done = false;
+  readonly #ended = Promise.withResolvers<void>();
 
   constructor(source: AsyncIterator<Uint8Array>) {
     this.#source = source;
+  }
+
+  /** Resolves when a reader was told that there is no more. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
   }
 
   /** The first `length` bytes, or all when there are fewer. */
@@ -221,7 +265,11 @@ class Head implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8Array> {
       this.#front = new Uint8Array(0);
       return { done: false, value };
     }
-    return this.#done ? { done: true, value: undefined } : this.#source.next();
+    const next = this.#done ? undefined : await this.#source.next();
+    if (next !== undefined && !next.done) return next;
+    this.#done = true;
+    this.#ended.resolve();
+    return { done: true, value: undefined };
   }
 }
 

@@ -23,9 +23,11 @@ import type {
   ImageRemoval,
   ImageService,
   ImportOptions,
+  ImportSource,
   LoadOptions,
   PullOptions,
 } from './images.ts';
+import { openImportSource } from './import-source.ts';
 import type { LayerBlobs } from './layer-blobs.ts';
 import { loadImages } from './load.ts';
 import { pullImage } from './pull.ts';
@@ -176,8 +178,9 @@ export class ImageStore implements ImageService {
     return stream;
   }
 
-  importTar(tar: ReadableStream<Uint8Array>, options: ImportOptions): Promise<string> {
+  importTar(source: ImportSource, options: ImportOptions): Promise<string> {
     return this.#leases.hold(async (lease) => {
+      const tar = source instanceof ReadableStream ? source : await openImportSource(source.address, source);
       const { id } = await new ImageMaker(this.#leased(lease)).import(tar, options);
       this.#emit('import', id, options.reference || id);
       return id;

@@ -44,8 +44,8 @@ export interface ImageService {
    * platform. Until the stream has ended or was cancelled, nothing that it needs goes away.
    */
   save(refs: readonly string[], platform?: Platform): Promise<ReadableStream<Uint8Array>>;
-  /** Makes an image of one root file system tar. Returns its id. */
-  importTar(tar: ReadableStream<Uint8Array>, options: ImportOptions): Promise<string>;
+  /** Makes an image of one root file system tar, plain or compressed. Returns its id. */
+  importTar(source: ImportSource, options: ImportOptions): Promise<string>;
   /**
    * Makes an image of a base's layers plus one more layer tar (or none) and a config without `rootfs`, for
    * commit and builds.
@@ -106,6 +106,15 @@ export interface LoadOptions {
   /** Only images for one of these; empty: all, and of an index the one for this machine. */
   readonly platforms?: readonly Platform[];
 }
+
+/** A tar, or where to download one. */
+export type ImportSource =
+  | ReadableStream<Uint8Array>
+  | {
+      readonly address: string;
+      readonly report: (event: ProgressEvent) => void;
+      readonly signal: AbortSignal;
+    };
 
 export interface ImportOptions {
   /** `repo[:tag]` or empty. */

@@ -1,6 +1,6 @@
 import { TareError } from '../../../src/base/errors.ts';
 import type { ImageTarget } from '../../../src/engine/images/image-manifests.ts';
-import type { Image, ImageService } from '../../../src/engine/images/images.ts';
+import type { Image, ImageService, ImportSource } from '../../../src/engine/images/images.ts';
 import type { Platform } from '../../../src/oci/descriptor.ts';
 import { IMAGE_ID } from './fake-containers.ts';
 import { byteStream } from './fake-session.ts';
@@ -106,8 +106,9 @@ export class FakeImages implements ImageService {
     return byteStream(['saved']);
   }
 
-  async importTar(tar: ReadableStream<Uint8Array>, options: object) {
-    await this.#drain(tar);
+  async importTar(source: ImportSource, options: object) {
+    if (source instanceof ReadableStream) await this.#drain(source);
+    else this.calls.push(['address', source.address]);
     this.calls.push(['import', options]);
     return IMAGE_ID;
   }
