@@ -136,9 +136,10 @@ describe('the collector', () => {
       await Bun.sleep(round);
       await collector.collect();
       const id = await importing;
-      if (index.find(id) === undefined) expect(id).toContain('try again');
-      else expect(layers()).toEqual([digestOf(tar)]);
-      if (index.find(id) !== undefined) index.remove([], id);
+      const made = index.list().some((image) => image.id === id);
+      if (made) expect(layers()).toEqual([digestOf(tar)]);
+      else expect(id).toContain('try again');
+      if (made) index.remove([], id);
     }
   });
 });
