@@ -1,6 +1,7 @@
 import type { ApiDependencies } from './dependencies.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Route } from './router.ts';
+import { checkRoutes } from './routes/check.ts';
 import { containerLifecycleRoutes } from './routes/container-lifecycle.ts';
 import { containerListRoutes } from './routes/container-list.ts';
 import { containerStreamRoutes } from './routes/container-streams.ts';
@@ -31,6 +32,7 @@ export function createApi(dependencies: ApiDependencies): ApiServer {
 export function allRoutes(dependencies: ApiDependencies): Route[] {
   return [
     ...systemRoutes(dependencies),
+    ...checkRoutes(dependencies),
     ...containerListRoutes(dependencies),
     ...containerRoutes(dependencies),
     ...containerLifecycleRoutes(dependencies.containers),

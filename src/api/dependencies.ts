@@ -5,6 +5,7 @@ import type { EventBus } from '../engine/events/events.ts';
 import type { ImageService } from '../engine/images/images.ts';
 import type { RegistryAccess } from '../engine/images/registries.ts';
 import type { NetworkService } from '../engine/networks/networks.ts';
+import type { StoreCheckService } from '../engine/system/store-check.ts';
 import type { SystemService } from '../engine/system/system.ts';
 import type { VolumeService } from '../engine/volumes/volumes.ts';
 import type { ContainerPaths } from './convert/container.ts';
@@ -20,6 +21,7 @@ export interface ApiDependencies {
   readonly volumes: VolumeService & { size?(name: string): Promise<number> };
   readonly events: EventBus;
   readonly system: SystemService;
+  readonly check: StoreCheckService;
   readonly log: Logger;
   /** `compileQuery` of engine/containers/query.ts. */
   readonly compileQuery: (filters: FilterMap, lookups: QueryLookups) => ContainerQuery;

@@ -73,6 +73,7 @@ export const NOUNS: Readonly<Record<string, Noun>> = {
   system: {
     summary: 'Manage the daemon',
     verbs: {
+      check: () => import('./commands/system/check.ts'),
       df: () => import('./commands/system/df.ts'),
       events: () => import('./commands/system/events.ts'),
       info: () => import('./commands/system/info.ts'),

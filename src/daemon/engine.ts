@@ -29,6 +29,7 @@ import { layerLimit } from '../engine/images/layer-limit.ts';
 import { DEFAULT_BRIDGE } from '../engine/networks/default-network.ts';
 import { NetworkStore } from '../engine/networks/network-store.ts';
 import { HostSystem } from '../engine/system/host-system.ts';
+import { StoreCheck } from '../engine/system/store-check.ts';
 import { LocalVolumes } from '../engine/volumes/local-volumes.ts';
 import { openNetworking, tableNameFor } from '../netdriver/open.ts';
 import { RegistryClient } from '../registry-client/client.ts';
@@ -251,9 +252,20 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     debug: () => live.debug,
   });
 
+  const check = new StoreCheck({
+    images,
+    containers: set,
+    snapshotter,
+    volumes,
+    networks,
+    containerRoot: paths.root,
+    volumeRoot: join(dataRoot, 'volumes'),
+  });
+
   return {
     containers,
     images,
+    check,
     registries: fetcher,
     networks,
     volumes,

@@ -19,6 +19,8 @@ export interface LayerStore {
   remove(diffId: string): void;
   /** The layer's uncompressed tar; throws `not-found`. */
   tar(diffId: string): ReadableStream<Uint8Array>;
+  /** Checks what `tar` does not read; throws `corrupt`. Left out where there is nothing else. */
+  verify?(diffId: string): Promise<void>;
   /** Throws `not-found`; `corrupt` when what lies on the disk is no layer any more. */
   tree(diffId: string): LayerTree;
   /** Each hold wants one release. A layer that is not there is ignored. */

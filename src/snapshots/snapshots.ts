@@ -33,6 +33,11 @@ export interface Snapshotter {
    * or image uses it.
    */
   removeLayer(diffId: string): Promise<void>;
+  /**
+   * Checks what `layerTar` does not read: the index, the entry. Throws `corrupt` with what is wrong. Left out where
+   * there is nothing but the tar.
+   */
+  verifyLayer?(diffId: string): Promise<void>;
   /** The layer's uncompressed tar again, byte for byte: its digest is the diff id. */
   layerTar(diffId: string): ReadableStream<Uint8Array>;
 

@@ -9,6 +9,7 @@ export interface TerminalSize {
 
 export const stdinIsTerminal = (): boolean => isatty(0);
 export const stdoutIsTerminal = (): boolean => isatty(1);
+export const stderrIsTerminal = (): boolean => isatty(2);
 
 /** The terminal's size, or undefined when stdout is none. */
 export function terminalSize(): TerminalSize | undefined {

@@ -49,6 +49,11 @@ export class ContainerSet {
     this.#reserved.delete(name);
   }
 
+  /** True for a container that is there or is being created. */
+  knows(id: string): boolean {
+    return this.#byId.has(id) || [...this.#reserved.values()].includes(id);
+  }
+
   hasName(name: string): boolean {
     return this.#idByName.has(name) || this.#reserved.has(name);
   }

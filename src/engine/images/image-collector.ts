@@ -13,7 +13,7 @@ export interface ImageCollectorParts {
   readonly content: Pick<ContentStore, 'list' | 'remove'>;
   readonly snapshotter: Pick<Snapshotter, 'listLayers' | 'removeLayer' | 'hasLayer'>;
   readonly layerBlobs: Pick<LayerBlobs, 'retain'>;
-  readonly leases: Pick<Leases, 'holds'>;
+  readonly leases: Pick<Leases, 'holds' | 'holdsLayer'>;
   /** Diff ids that containers stand on. */
   readonly layersInUse: () => Iterable<string>;
   readonly log: Logger;
@@ -45,17 +45,17 @@ export class ImageCollector {
   }
 
   async #sweep(): Promise<string[]> {
-    const { content, snapshotter, layerBlobs } = this.#parts;
+    const { content, snapshotter, layerBlobs, leases } = this.#parts;
     const removed: string[] = [];
     for (const { diffId } of snapshotter.listLayers()) {
-      if (this.#needsLayer(diffId)) continue;
+      if (this.needsLayer(diffId) || leases.holdsLayer(diffId)) continue;
       await this.#try('a layer', diffId, async () => {
         await snapshotter.removeLayer(diffId);
         removed.push(diffId);
       });
     }
     for await (const { digest } of content.list()) {
-      if (this.#needsBlob(digest)) continue;
+      if (this.needsBlob(digest) || leases.holds(digest)) continue;
       await this.#try('a blob', digest, () => content.remove(digest));
     }
     layerBlobs.retain((diffId) => snapshotter.hasLayer(diffId));
@@ -73,15 +73,16 @@ export class ImageCollector {
     }
   }
 
-  #needsLayer(diffId: string): boolean {
-    const { leases, layersInUse } = this.#parts;
-    if (this.#marks().layers.has(diffId) || leases.holds(diffId)) return true;
-    for (const used of layersInUse()) if (used === diffId) return true;
+  /** Whether an image or a container needs a layer. */
+  needsLayer(diffId: string): boolean {
+    if (this.#marks().layers.has(diffId)) return true;
+    for (const used of this.#parts.layersInUse()) if (used === diffId) return true;
     return false;
   }
 
-  #needsBlob(digest: string): boolean {
-    return this.#marks().blobs.has(digest) || this.#parts.leases.holds(digest);
+  /** Whether an image needs a blob. */
+  needsBlob(digest: string): boolean {
+    return this.#marks().blobs.has(digest);
   }
 
   #marks(): Marks {

@@ -137,6 +137,22 @@ export class ImageIndex {
     }
   }
 
+  /** Takes blobs out of an image's row that are lost. */
+  forgetBlobs(id: string, digests: readonly string[]): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    const { id: _, parsed, ...stored } = entry;
+    const left = { ...stored, blobs: stored.blobs.filter((digest) => !digests.includes(digest)) };
+    this.#rows.apply({ images: [{ id, document: JSON.stringify(left) }] });
+    this.#entries.set(id, { ...left, id, parsed });
+    this.#revision += 1;
+  }
+
+  /** Names that stand for no image: rows that something other than this program wrote. */
+  namesWithoutImage(): string[] {
+    return [...this.#names.values()].filter((row) => !this.#entries.has(row.imageId)).map(({ name }) => name);
+  }
+
   blobsOf(id: string): readonly string[] {
     return this.#entries.get(id)?.blobs ?? [];
   }

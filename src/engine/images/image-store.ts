@@ -10,8 +10,10 @@ import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
 import { leasedContent, leasedLayers } from '../leases/leased-stores.ts';
 import { type Lease, Leases } from '../leases/leases.ts';
+import type { Fault, OnProgress } from './check.ts';
 import { DEFAULT_IMAGE_CHANGES, defaultImageTar, isDefaultImage } from './default-image.ts';
 import { withFreedLayers } from './freed-layers.ts';
+import { ImageCheck } from './image-check.ts';
 import { ImageCollector } from './image-collector.ts';
 import { ImageIndex, type ImageRows } from './image-index.ts';
 import { ImageMaker, tagOf } from './image-maker.ts';
@@ -199,7 +201,13 @@ export class ImageStore implements ImageService {
     return this.#options.snapshotter.layer(diffId)?.size ?? 0;
   }
 
-  /** Removes what a crash left half-made, at start-up. */
+  /** Checks images, blobs and layers, with what `containersOn` says of containers; see check.ts. */
+  check(containersOn: (diffId: string) => readonly string[], onProgress: OnProgress): AsyncGenerator<Fault> {
+    const parts = { index: this.#index, leases: this.#leases, collector: this.#collector, containersOn };
+    return new ImageCheck({ ...this.#options, ...parts }).faults(onProgress);
+  }
+
+  /** Removes what a crash left half-made; also while others work. */
   async sweep(): Promise<void> {
     await this.#options.snapshotter.sweep();
     await this.#options.content.sweep();

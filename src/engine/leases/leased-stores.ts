@@ -1,4 +1,3 @@
-import { TareError } from '../../base/errors.ts';
 import type { ContentStore, Ingest } from '../../content/content.ts';
 import { digestOf } from '../../oci/digest.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
@@ -47,16 +46,16 @@ export function leasedLayers(snapshotter: Snapshotter, lease: Lease): Snapshotte
       if (layer) lease.hold(diffId);
       return layer;
     },
-    async applyLayer(diffId, tar) {
-      if (diffId !== undefined) lease.hold(diffId);
-      const layer = await snapshotter.applyLayer(diffId, tar);
-      lease.hold(layer.diffId);
-      // One whose digest was not known before could not be held: as garbage of somebody else's it may have gone.
-      if (snapshotter.hasLayer(layer.diffId)) return layer;
-      throw new TareError(
-        'conflict',
-        `the layer ${layer.diffId} was removed while it was stored again: try again`,
-      );
+    async applyLayer(diffId, source) {
+      if (diffId !== undefined) {
+        lease.hold(diffId);
+        return await snapshotter.applyLayer(diffId, source);
+      }
+      return await lease.whileUnknown(async () => {
+        const layer = await snapshotter.applyLayer(undefined, source);
+        lease.hold(layer.diffId);
+        return layer;
+      });
     },
   });
 }

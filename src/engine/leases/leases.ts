@@ -12,6 +12,8 @@
  */
 export class Lease {
   readonly #held = new Set<string>();
+  /** Layers that are being stored and whose diff ids nobody knows yet: it may be any. */
+  #unknown = 0;
   /** A collection wanted something of it. */
   #wanted = false;
 
@@ -20,11 +22,35 @@ export class Lease {
     for (const digest of digests) this.#held.add(digest);
   }
 
+  /** While `body` stores a layer of which no diff id is known: one that is garbage now may be the same. */
+  async whileUnknown<T>(body: () => Promise<T>): Promise<T> {
+    this.#unknown += 1;
+    try {
+      return await body();
+    } finally {
+      this.#unknown -= 1;
+    }
+  }
+
   /** Asked by a collection: what is refused now is collected when the lease ends. */
   refuses(digest: string): boolean {
     if (!this.#held.has(digest)) return false;
     this.#wanted = true;
     return true;
+  }
+
+  refusesLayer(diffId: string): boolean {
+    if (this.#unknown > 0) this.#wanted = true;
+    return this.refuses(diffId) || this.#unknown > 0;
+  }
+
+  /** Whether it holds something; for who only looks. */
+  has(digest: string): boolean {
+    return this.#held.has(digest);
+  }
+
+  get held(): ReadonlySet<string> {
+    return this.#held;
   }
 
   /** True when its end may leave garbage: something was wanted meanwhile, or (`failed`) never got its row. */
@@ -36,6 +62,8 @@ export class Lease {
 /** All leases of a daemon. */
 export class Leases {
   readonly #open = new Set<Lease>();
+  /** What failed operations left for the next try. */
+  readonly #kept = new Set<string>();
   readonly #collect: () => Promise<void>;
 
   /** `collect` runs when a lease has ended that may leave garbage. It must not throw. */
@@ -53,8 +81,10 @@ export class Leases {
     try {
       const result = await body(lease);
       failed = false;
+      for (const digest of lease.held) this.#kept.delete(digest);
       return result;
     } finally {
+      if (failed && resumable) for (const digest of lease.held) this.#kept.add(digest);
       await this.#end(lease, failed && !resumable);
     }
   }
@@ -94,6 +124,21 @@ export class Leases {
     );
   }
 
+  /** The same for a layer. */
+  holdsLayer(diffId: string): boolean {
+    return [...this.#open].filter((lease) => lease.refusesLayer(diffId)).length > 0;
+  }
+
+  /** Whether somebody holds it. */
+  isHeld(digest: string): boolean {
+    return [...this.#open].some((lease) => lease.has(digest));
+  }
+
+  /** Whether it was left by something that failed and can be resumed. A collection takes it all the same. */
+  isKept(digest: string): boolean {
+    return this.#kept.has(digest);
+  }
+
   #begin(): Lease {
     const lease = new Lease();
     this.#open.add(lease);
@@ -105,7 +150,7 @@ export class Leases {
     if (lease.leavesGarbage(failed)) await this.#collect();
   }
 
-  /** Whether somebody holds a layer or blob; for the collector, right before it removes it. */
+  /** Whether somebody holds a blob; for the collector, right before it removes it. */
   holds(digest: string): boolean {
     // Each is asked, not only the first: all of them must know that it was wanted.
     return [...this.#open].filter((lease) => lease.refuses(digest)).length > 0;

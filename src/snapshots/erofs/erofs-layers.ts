@@ -8,6 +8,7 @@ import type { LayerMeta } from '../apply/layer-job.ts';
 import type { LayerStore, LayerTree } from '../layers.ts';
 import type { LayerInfo, LayerSource } from '../snapshots.ts';
 import { LayerMounts } from './layer-mounts.ts';
+import { verifyIndex } from './verify-index.ts';
 
 /** Bytes that are read of a tar at once. */
 const PIECE = 512 * 1024;
@@ -47,6 +48,11 @@ export class ErofsLayers implements LayerStore {
   tar(diffId: string): ReadableStream<Uint8Array> {
     const meta = this.#entries.get(diffId);
     return streamOf(tarPieces(`${this.#entries.entryPath(meta)}/tar`, meta));
+  }
+
+  async verify(diffId: string): Promise<void> {
+    const index = `${this.#entries.entryPath(this.#entries.get(diffId))}/index`;
+    await verifyIndex(diffId, index, this.tar(diffId), this.#entries.scratchPath());
   }
 
   tree(diffId: string): LayerTree {

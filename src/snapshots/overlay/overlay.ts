@@ -86,6 +86,10 @@ export class OverlaySnapshotter implements Snapshotter {
     this.#layers.remove(diffId);
   }
 
+  async verifyLayer(diffId: string): Promise<void> {
+    await this.#layers.verify?.(diffId);
+  }
+
   layerTar(diffId: string): ReadableStream<Uint8Array> {
     return this.#layers.tar(diffId);
   }

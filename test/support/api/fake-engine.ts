@@ -191,6 +191,7 @@ export function fakeDependencies() {
       log: `/c/${id}/log`,
       root: '',
     }),
+    check: { async *run() {} },
     storageDriver: 'overlay',
     version: '0.1.0',
     now: () => NOW,
