@@ -42,6 +42,14 @@ export class DockerEngine implements Engine {
     await untilReady(this, this.#socket, path('daemon.log'), 60_000);
   }
 
+  get inside(): string[] {
+    return this.#place.inside;
+  }
+
+  get store(): string {
+    return this.#place.path('data');
+  }
+
   async stop(): Promise<void> {
     try {
       await removeAll(this);

@@ -15,6 +15,10 @@ export interface Engine {
   /** The command line for a client command in Docker's words (`run`, `exec`, `rm`, …). */
   argv(args: readonly string[]): string[];
   readonly env: Record<string, string>;
+  /** Prefix of a command line that runs in its network namespace. */
+  readonly inside: readonly string[];
+  /** Folder of its images and containers. */
+  readonly store: string;
   /** Processes of the daemon at rest. Empty for an engine without one. */
   daemonPids(): number[];
   /** Processes that hold running containers: monitors, shims. */

@@ -9,11 +9,15 @@ import { DockerEngine } from './dockerd.ts';
 import type { Engine } from './engine.ts';
 import { Floor } from './floor.ts';
 import { Groups } from './groups.ts';
+import { removeRegistries } from './image-registry.ts';
+import { IMAGE_WORKLOADS } from './image-workloads.ts';
 import { PodmanEngine } from './podman.ts';
 import { describeMachine, type Row, table } from './report.ts';
 import { TareEngine } from './tare.ts';
 import { newerDebian } from './tree.ts';
-import { median, WORKLOADS, type Workload } from './workloads.ts';
+import { WORKLOADS as ENGINE_WORKLOADS, median, type Workload } from './workloads.ts';
+
+const WORKLOADS = [...ENGINE_WORKLOADS, ...IMAGE_WORKLOADS];
 
 const HELP = `Usage: bun run bench [OPTIONS]
 
@@ -121,6 +125,7 @@ async function main(): Promise<void> {
     for (const engine of started.splice(0)) {
       await engine.stop().catch((error: Error) => say(`${engine.name}: ${error.message}`));
     }
+    removeRegistries();
     groups.removeNew();
   };
   process.once('SIGINT', () => void stopAll().then(() => process.exit(130)));

@@ -38,6 +38,14 @@ export class PodmanEngine implements Engine {
     return copy;
   }
 
+  get inside(): string[] {
+    return this.#place.inside;
+  }
+
+  get store(): string {
+    return this.#place.path('root');
+  }
+
   async stop(): Promise<void> {
     try {
       await removeAll(this);

@@ -31,6 +31,14 @@ export class TareEngine implements Engine {
     await untilReady(this, this.#socket, path('daemon.log'), 20_000);
   }
 
+  get inside(): string[] {
+    return this.#place.inside;
+  }
+
+  get store(): string {
+    return this.#place.path('data');
+  }
+
   async stop(): Promise<void> {
     try {
       await removeAll(this);
