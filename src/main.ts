@@ -1,4 +1,4 @@
-/** The program's entry: the daemon by `tare daemon`, else the client. */
+/** The program's entry: the daemon by `tare daemon`, else the client, which runs the registry server too. */
 const argv = process.argv.slice(2);
 
 async function main(): Promise<number> {
@@ -7,7 +7,7 @@ async function main(): Promise<number> {
     return await runDaemon(argv.slice(1));
   }
   const { runCli } = await import('./cli/cli.ts');
-  return await runCli(argv);
+  return await runCli(argv, { registryServer: () => import('./daemon/registry-main.ts') });
 }
 
 process.exit(await main());

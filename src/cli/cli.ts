@@ -1,4 +1,5 @@
 import { buildVersion } from '../base/build-version.ts';
+import type { RegistryServer } from '../wire/registry-settings.ts';
 import { EngineClient, NoDaemonError } from './client/client.ts';
 import { chooseEndpoint } from './client/endpoint.ts';
 import type { Command, FlagTable, FlagValues } from './command.ts';
@@ -15,6 +16,8 @@ const EXIT_FLAG = 125;
 type Globals = FlagValues<typeof GLOBAL_FLAGS>;
 
 export interface CliOptions {
+  /** Loads the registry server for `tare registry`. */
+  readonly registryServer?: () => Promise<RegistryServer>;
   readonly console?: Console;
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
@@ -57,7 +60,15 @@ export async function runCli(argv: readonly string[], options: CliOptions = {}):
   }
   const title = [PROGRAM, ...line.args.slice(0, found.words)].join(' ');
   return await runCommand(
-    { console, environment, globals, title, load: found.load, path: found.path },
+    {
+      console,
+      environment,
+      globals,
+      title,
+      load: found.load,
+      path: found.path,
+      registryServer: options.registryServer,
+    },
     line.args.slice(found.words),
   );
 }
@@ -85,6 +96,7 @@ interface Invocation {
   readonly title: string;
   readonly load: CommandLoader;
   readonly path: string;
+  readonly registryServer: (() => Promise<RegistryServer>) | undefined;
 }
 
 async function runCommand(invocation: Invocation, words: readonly string[]): Promise<number> {
@@ -121,7 +133,7 @@ async function runCommand(invocation: Invocation, words: readonly string[]): Pro
 }
 
 function execute(invocation: Invocation, command: Command, line: ParsedLine): Promise<number> {
-  const { console, environment, globals, title } = invocation;
+  const { console, environment, globals, title, registryServer } = invocation;
   const endpoint = chooseEndpoint(globals.host, environment);
   const mayStart = endpoint.isDefault && command.offline !== true && command.startsDaemon !== false;
   const client = new EngineClient({
@@ -131,7 +143,11 @@ function execute(invocation: Invocation, command: Command, line: ParsedLine): Pr
       mayStart && process.getuid?.() === 0 ? () => startDaemon(endpoint.socketPath, console) : undefined,
   });
   const configDir = globals.config || environment.DOCKER_CONFIG || `${environment.HOME ?? ''}/.docker`;
-  return command.run({ client, console, environment, title, configDir }, line.values, line.args);
+  return command.run(
+    { client, console, environment, title, configDir, registryServer },
+    line.values,
+    line.args,
+  );
 }
 
 async function startDaemon(socketPath: string, console: Console): Promise<boolean> {

@@ -1,3 +1,4 @@
+import type { RegistryServer } from '../wire/registry-settings.ts';
 import type { EngineClient } from './client/client.ts';
 import type { Console } from './console.ts';
 
@@ -10,4 +11,6 @@ export interface CommandContext {
   /** The folder of the client's configuration: `~/.docker`. */
   readonly configDir: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Loads the registry server, where the program has one. */
+  readonly registryServer: (() => Promise<RegistryServer>) | undefined;
 }

@@ -70,6 +70,14 @@ export const NOUNS: Readonly<Record<string, Noun>> = {
     },
     aliases: { list: 'ls', remove: 'rm' },
   },
+  registry: {
+    summary: 'Run a registry',
+    verbs: {
+      gc: () => import('./commands/registry/gc.ts'),
+      serve: () => import('./commands/registry/serve.ts'),
+    },
+    aliases: {},
+  },
   system: {
     summary: 'Manage the daemon',
     verbs: {

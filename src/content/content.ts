@@ -26,8 +26,8 @@ export interface ContentStore {
   remove(digest: string): Promise<void>;
   /** All blobs. */
   list(): AsyncIterable<{ digest: string; size: number }>;
-  /** Removes ingests that nobody has open, at start-up. */
-  sweep(): Promise<void>;
+  /** Removes ingests that nobody has open, at start-up; those whose key `keeps` knows stay. */
+  sweep(keeps?: (key: string) => boolean): Promise<void>;
 }
 
 /** A blob that is being written. */

@@ -132,11 +132,11 @@ export class LocalContentStore implements ContentStore {
   }
 
   /** Removes what nobody has open; downloads of the last day stay, for the next pull to go on with. */
-  async sweep(): Promise<void> {
+  async sweep(keeps: (key: string) => boolean = () => false): Promise<void> {
     for (const name of await readdir(`${this.#root}/ingest`)) {
       const directory = `${this.#root}/ingest/${name}`;
       const key = await readFile(`${directory}/key`, 'utf8').catch(() => '');
-      if (key !== '' && this.#open.has(key)) continue;
+      if (key !== '' && (this.#open.has(key) || keeps(key))) continue;
       const age = await stat(`${directory}/data`).then(
         (status) => Date.now() - status.mtimeMs,
         () => Number.POSITIVE_INFINITY,

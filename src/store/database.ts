@@ -15,8 +15,11 @@ const CHECKPOINT_PAGES = 400;
 export class Database {
   readonly sqlite: Sqlite;
 
-  /** `path` may be `:memory:` in tests. Throws `corrupt` when the file was written by a newer Tare. */
-  constructor(path: string) {
+  /**
+   * `path` may be `:memory:` in tests; `migrations` are the scripts of this kind of database. Throws `corrupt` when
+   * the file was written by a newer Tare.
+   */
+  constructor(path: string, migrations: readonly string[] = MIGRATIONS) {
     // Environments hold passwords. SQLite gives its other files the mode of this one.
     if (path !== ':memory:') {
       closeSync(openSync(path, 'a', 0o600));
@@ -35,13 +38,13 @@ export class Database {
     this.sqlite.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     const row = this.sqlite.query<{ user_version: number }, []>('PRAGMA user_version').get();
     const version = row?.user_version ?? 0;
-    if (version > MIGRATIONS.length) {
+    if (version > migrations.length) {
       throw new TareError(
         'corrupt',
-        `the database ${path} has version ${version}, this tare knows ${MIGRATIONS.length}: install a newer tare`,
+        `the database ${path} has version ${version}, this tare knows ${migrations.length}: install a newer tare`,
       );
     }
-    MIGRATIONS.slice(version).forEach((script, index) => {
+    migrations.slice(version).forEach((script, index) => {
       this.transaction(() => {
         this.sqlite.exec(script);
         this.sqlite.exec(`PRAGMA user_version = ${version + index + 1}`);
