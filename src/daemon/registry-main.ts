@@ -1,30 +1,15 @@
-import { mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { isKind, messageOf, TareError, wrapError } from '../base/errors.ts';
+import { messageOf, TareError } from '../base/errors.ts';
 import { LineLogger, LOG_LEVELS, type LogLevel } from '../base/log.ts';
-import { fromNodeError } from '../kernel/errno.ts';
-import { type FileLock, lockFile } from '../kernel/file-lock.ts';
-import { HttpService } from '../registry-server/http-service.ts';
-import { type ListenAddress, type Listener, listen, type TlsFiles } from '../registry-server/listener.ts';
-import { Metrics } from '../registry-server/metrics.ts';
-import { LineRequestLog } from '../registry-server/request-log.ts';
 import type {
   RegistryCollection,
   RegistryRootSettings,
   RegistrySettings,
 } from '../wire/registry-settings.ts';
-import { registryAccess } from './registry-auth.ts';
-import { openRegistryStore, type RegistryStore } from './registry-compose.ts';
-import { serveControl } from './registry-control.ts';
-
-/** How long requests may go on after the registry was told to stop. Milliseconds. */
-const GRACE = 10_000;
-/** Between two looks for uploads that have expired, in milliseconds. */
-const UPLOAD_SWEEP = 60_000;
+import { collectRoot, startRegistry } from './registry-start.ts';
 
 /**
  * `tare registry serve`: runs until SIGTERM or SIGINT and returns the exit code. SIGUSR1 collects garbage. Throws
- * `invalid` for wrong settings, `conflict` when another server has the root.
+ * what `startRegistry` throws.
  */
 export async function serveRegistry(settings: RegistrySettings): Promise<number> {
   const log = new LineLogger(levelOf(settings.logLevel), (line) => process.stderr.write(line));
@@ -32,162 +17,25 @@ export async function serveRegistry(settings: RegistrySettings): Promise<number>
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.resolve(signal));
   process.on('unhandledRejection', (error) => log.error('unhandled rejection', { error: stackOf(error) }));
   process.umask(0o022);
-  const lock = takeRoot(settings.root);
-  const closing: (() => unknown)[] = [() => lock.release()];
-  try {
-    await start(settings, log, closing);
-    log.info('registry stopping', { signal: await stop.promise });
-    return 0;
-  } finally {
-    for (const close of closing.reverse()) await close();
-  }
-}
-
-async function start(settings: RegistrySettings, log: LineLogger, closing: (() => unknown)[]): Promise<void> {
-  const access = registryAccess(settings, log);
-  const tls = readTls(settings);
-  const store = await openRegistryStore(storeOptions(settings), log);
-  closing.push(() => store.close());
-  const metrics = measured(store);
-  const { registry } = store;
-  const service = new HttpService({
-    placeOf: (repository) => ({
-      repository,
-      scope: repository,
-      reader: registry,
-      writer: settings.readOnly ? undefined : registry,
-      mayDelete: settings.deletes,
-    }),
-    catalog: registry,
-    authenticator: access.authenticator,
-    tokens: access.tokens,
-    maxManifestSize: settings.maxManifestSize,
-    requests: new LineRequestLog(log, (answered, seconds, bytes) =>
-      metrics.observe(answered, seconds, bytes),
-    ),
-    log,
+  const registry = await startRegistry(settings, log);
+  process.on('SIGUSR1', () => {
+    registry.collect().catch((error) => log.error('garbage collection', { error: messageOf(error) }));
   });
-  const collect = async (): Promise<RegistryCollection> => {
-    const report = await store.collector.collect();
-    metrics.count('collected_blobs', 'Blobs removed by garbage collection.', report.blobs);
-    metrics.count('collected_bytes', 'Bytes freed by garbage collection.', report.bytes);
-    return report;
-  };
-  closing.push(repeat(settings.collectEvery, collect, log));
-  closing.push(repeat(UPLOAD_SWEEP, () => store.uploads.sweep(), log));
-  process.on('SIGUSR1', () => void collect().catch((error) => log.error('garbage collection', { error })));
-  closing.push(serveControl(settings.root, { collect }));
-  if (settings.metricsAddress !== '') {
-    const page = new Map([['/metrics', () => metrics.text()]]);
-    const listener = listen(parseAddress(settings.metricsAddress), undefined, async (request) => {
-      const text = page.get(new URL(request.url).pathname);
-      if (text === undefined) return new Response('see /metrics\n', { status: 404 });
-      return new Response(text(), { headers: { 'Content-Type': 'text/plain; version=0.0.4' } });
-    });
-    log.info('metrics', { address: listener.address });
-    closing.push(() => listener.close(0));
-  }
-  const listener: Listener = listen(parseAddress(settings.address), tls, (request, remote) =>
-    service.handle(request, remote),
-  );
-  closing.push(() => listener.close(GRACE));
-  log.info('registry is ready', { address: listener.address, tls: tls !== undefined, root: settings.root });
+  const { address, metricsAddress } = registry;
+  log.info('registry is ready', {
+    address,
+    tls: settings.tlsCertificate !== '',
+    root: settings.root,
+    ...(metricsAddress === undefined ? {} : { metrics: metricsAddress }),
+  });
+  log.info('registry stopping', { signal: await stop.promise });
+  await registry.close();
+  return 0;
 }
 
 /** `tare registry gc` where no server runs on the root. */
-export async function collectRegistry(settings: RegistryRootSettings): Promise<RegistryCollection> {
-  const log = new LineLogger('warn', (line) => process.stderr.write(line));
-  const lock = takeRoot(settings.root);
-  try {
-    const store = await openRegistryStore(rootOptions(settings), log);
-    try {
-      return await store.collector.collect();
-    } finally {
-      await store.close();
-    }
-  } finally {
-    lock.release();
-  }
-}
-
-function rootOptions({ root, collectGrace, collectUntagged }: RegistryRootSettings) {
-  const unlimited = Number.MAX_SAFE_INTEGER;
-  return {
-    root,
-    grace: collectGrace,
-    untagged: collectUntagged,
-    maxUploadSize: unlimited,
-    uploadExpiry: unlimited,
-  };
-}
-
-function storeOptions(settings: RegistrySettings) {
-  const { maxUploadSize, uploadExpiry } = settings;
-  return { ...rootOptions(settings), maxUploadSize, uploadExpiry };
-}
-
-function measured({ metadata, uploads }: RegistryStore): Metrics {
-  const metrics = new Metrics();
-  const gauge = (name: string, help: string, read: () => number) => metrics.gauge({ name, help, read });
-  gauge('repositories', 'Repositories.', () => metadata.counts().repositories);
-  gauge('manifests', 'Manifests and indexes.', () => metadata.counts().manifests);
-  gauge('tags', 'Tags.', () => metadata.counts().tags);
-  gauge(
-    'blob_links',
-    'Blobs, counted once for each repository that has them.',
-    () => metadata.counts().links,
-  );
-  gauge('uploads', 'Uploads that have not ended.', () => metadata.counts().uploads);
-  gauge('uploads_open', 'Uploads that were written to lately.', () => uploads.active);
-  gauge('resident_memory_bytes', 'Memory of the process.', () => process.memoryUsage.rss());
-  return metrics;
-}
-
-/** Runs `body` every `interval` milliseconds, never twice at once; returns how to stop. 0: never. */
-function repeat(interval: number, body: () => Promise<unknown>, log: LineLogger): () => Promise<void> {
-  let running: Promise<unknown> = Promise.resolve();
-  if (interval === 0) return async () => {};
-  const timer = setInterval(() => {
-    running = running.then(body).catch((error) => log.error('background work', { error: messageOf(error) }));
-  }, interval);
-  return async () => {
-    clearInterval(timer);
-    await running;
-  };
-}
-
-function takeRoot(root: string): FileLock {
-  try {
-    mkdirSync(root, { recursive: true, mode: 0o700 });
-    return lockFile(join(root, 'registry.lock'));
-  } catch (error) {
-    if (!isKind(error, 'conflict')) throw fromNodeError(error, `opening the registry's root ${root}`);
-    throw wrapError(
-      error,
-      `another registry server has the root ${root}; stop it or give --root another directory`,
-    );
-  }
-}
-
-function readTls({ tlsCertificate, tlsKey }: RegistrySettings): TlsFiles | undefined {
-  if (tlsCertificate === '' && tlsKey === '') return undefined;
-  if (tlsCertificate === '' || tlsKey === '')
-    throw new TareError('invalid', 'TLS needs both --tls-cert and --tls-key');
-  try {
-    return { certificate: readFileSync(tlsCertificate, 'utf8'), key: readFileSync(tlsKey, 'utf8') };
-  } catch (error) {
-    throw fromNodeError(error, 'reading the TLS certificate and key');
-  }
-}
-
-/** `host:port`, `[::1]:port`, `:port`. Throws `invalid`. */
-export function parseAddress(text: string): ListenAddress {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) {
-    throw new TareError('invalid', `invalid address "${text}": use HOST:PORT or :PORT`);
-  }
-  return { hostname: match[1] ?? (match[2] || '0.0.0.0'), port };
+export function collectRegistry(settings: RegistryRootSettings): Promise<RegistryCollection> {
+  return collectRoot(settings, new LineLogger('warn', (line) => process.stderr.write(line)));
 }
 
 function levelOf(text: string): LogLevel {

@@ -4,7 +4,7 @@ import type { Action, Authenticator, Caller } from './auth/caller.ts';
 import { TOKEN_PATH, type TokenIssuer } from './auth/token-issuer.ts';
 import type { Place } from './handlers/exchange.ts';
 import { listRepositories } from './handlers/lists.ts';
-import { checkName } from './names.ts';
+import { checkName, isName } from './names.ts';
 import { errorResponse, RegistryError } from './registry-error.ts';
 import type { RegistryReader } from './registry-server.ts';
 import type { RequestLog } from './request-log.ts';
@@ -116,7 +116,7 @@ export class HttpService {
     if (caller.may(repository, action)) return;
     const actions = action === 'push' ? 'pull,push' : action;
     const from = url.searchParams.get('from');
-    const source = action === 'push' && from !== null ? ` repository:${from}:pull` : '';
+    const source = action === 'push' && from !== null && isName(from) ? ` repository:${from}:pull` : '';
     const scope = `repository:${repository}:${actions}${source}`;
     const challenge = this.#parts.authenticator.challenge(scope, url.origin);
     const bearer = challenge?.startsWith('Bearer') === true;

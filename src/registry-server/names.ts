@@ -7,9 +7,13 @@ const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 /** Clients bound host and name together by this. */
 const NAME_LIMIT = 255;
 
+export function isName(text: string): boolean {
+  return text.length <= NAME_LIMIT && NAME.test(text);
+}
+
 /** Throws NAME_INVALID. */
 export function checkName(name: string): void {
-  if (name.length > NAME_LIMIT || !NAME.test(name)) {
+  if (!isName(name)) {
     throw new RegistryError('NAME_INVALID', { detail: { name: name.slice(0, NAME_LIMIT) } });
   }
 }
