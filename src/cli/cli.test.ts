@@ -319,7 +319,7 @@ describe('completion', () => {
     (await tare('__complete', ...line)).out.split('\n').filter(Boolean);
 
   test('commands, verbs, flags, their values', async () => {
-    expect(await words('r')).toEqual(['rename', 'restart', 'rm', 'rmi', 'run']);
+    expect(await words('r')).toEqual(['registry', 'rename', 'restart', 'rm', 'rmi', 'run']);
     expect(await words('container', 'p')).toEqual(['pause', 'port', 'prune']);
     expect(await words('run', '--pul')).toEqual(['--pull']);
     expect(await words('run', '--pull', '')).toEqual(['always', 'missing', 'never']);
