@@ -67,6 +67,10 @@ function toMessage(event: ProgressEvent): ProgressMessage {
     message.progress = progressBar(event.current, event.total ?? 0);
   }
   if (event.id !== undefined) message.id = event.id;
+  if (event.aux !== undefined) {
+    message.progressDetail = {};
+    message.aux = event.aux;
+  }
   return message;
 }
 

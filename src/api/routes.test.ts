@@ -682,7 +682,6 @@ describe('system', () => {
     ['POST', '/swarm/leave', 503, 'This node is not part of a swarm'],
     ['POST', '/build', 501, 'build is not supported'],
     ['GET', '/containers/web/stats', 501, 'stats is not supported'],
-    ['POST', '/images/a/b/push', 501, 'push is not supported'],
     ['GET', '/plugins/a/json', 404, 'plugin "a" not found'],
   ])('%s %s answers %d', async (method, path, status, words) => {
     const answer = await harness.call(method, path);

@@ -111,6 +111,8 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     snapshotter,
     layerBlobs,
     fetcher,
+    pusher: fetcher,
+    registry: fetcher,
     events,
     usersOf: (imageId) =>
       set

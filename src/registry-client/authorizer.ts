@@ -14,7 +14,7 @@ interface CachedToken {
   readonly expiresAt: number;
 }
 
-/** What a request wants to do: `repository:library/nginx:pull`; empty for none. */
+/** What a request wants to do: `repository:library/nginx:pull`; several are parted by spaces; empty for none. */
 export type Scope = string;
 
 /**

@@ -7,14 +7,22 @@ import { hostPlatform } from '../oci/platform.ts';
 import { manifestSelector, type Reference, withDefaultTag } from '../oci/reference.ts';
 import { originsOf, registryOf } from './endpoints.ts';
 import { type BlobSources, type DownloadSlots, fetchBlob, startLayers } from './fetch-layers.ts';
+import { inspectReference } from './inspect.ts';
+import { listTags } from './list-tags.ts';
 import { checkLogin, domainOfServer } from './login.ts';
 import type {
   FetchedImage,
   FetchOptions,
   ImageFetcher,
+  ImagePusher,
+  InspectedReference,
   RegistryClientConfig,
   RegistryCredentials,
+  RegistryOptions,
+  RegistryReader,
+  RepositoryPush,
 } from './registry-client.ts';
+import { OpenPush, type UploadSlots } from './repository-push.ts';
 import { type ResolvedImage, resolveImage } from './resolve.ts';
 import { type SearchOptions, type SearchResult, searchRepositories } from './search.ts';
 import { Semaphore } from './semaphore.ts';
@@ -24,10 +32,11 @@ import { type Settings, settingsOf } from './settings.ts';
 import { SingleFlight } from './single-flight.ts';
 
 /** The client of all registries; one in a daemon, so that downloads, tokens and connections are shared. */
-export class RegistryClient implements ImageFetcher {
+export class RegistryClient implements ImageFetcher, ImagePusher, RegistryReader {
   #settings: Settings;
   #sessions: Sessions;
   #shared: DownloadSlots;
+  #uploads: UploadSlots;
 
   constructor(config: RegistryClientConfig = {}) {
     this.#settings = settingsOf(config);
@@ -36,14 +45,20 @@ export class RegistryClient implements ImageFetcher {
       slots: new Semaphore(this.#settings.maxConcurrentDownloads),
       flights: new SingleFlight(),
     };
+    this.#uploads = {
+      slots: new Semaphore(this.#settings.maxConcurrentUploads),
+      flights: new SingleFlight(),
+    };
   }
 
-  /** Takes another configuration for fetches that start from now on (SIGHUP). */
+  /** Takes another configuration for fetches and pushes that start from now on (SIGHUP). */
   configure(config: RegistryClientConfig): void {
     this.#settings = settingsOf(config);
     this.#sessions = new Sessions(this.#settings);
     const slots = new Semaphore(this.#settings.maxConcurrentDownloads);
     this.#shared = { slots, flights: this.#shared.flights };
+    const uploadSlots = new Semaphore(this.#settings.maxConcurrentUploads);
+    this.#uploads = { slots: uploadSlots, flights: this.#uploads.flights };
   }
 
   /**
@@ -53,7 +68,18 @@ export class RegistryClient implements ImageFetcher {
   async fetchImage(given: Reference, options: FetchOptions, content: ContentStore): Promise<FetchedImage> {
     const ref = withDefaultTag(given);
     const sessions = this.#sessions;
-    const { session, fallback, resolved } = await this.#resolve(ref, options, content);
+    const platform = options.platform ?? hostPlatform();
+    const settings = this.#settings;
+    const {
+      session,
+      mirror,
+      result: resolved,
+    } = await this.#firstOf(ref, options, (opened) =>
+      resolveImage(opened, ref, platform, content, options.signal),
+    );
+    const upstream = async (signal: AbortSignal) =>
+      sessions.open(await registryOf(ref.domain, settings), options.auth ?? {}, signal);
+    const fallback = mirror ? [upstream] : [];
     options.report({ id: manifestSelector(ref), status: `Pulling from ${ref.path}` });
     try {
       return await this.#fetchBlobs([async () => session, ...fallback], ref, resolved, options, content);
@@ -81,24 +107,34 @@ export class RegistryClient implements ImageFetcher {
     return searchRepositories(term, options, this.#settings);
   }
 
+  async listTags(ref: Reference, options: RegistryOptions): Promise<string[]> {
+    return (await this.#firstOf(ref, options, (session) => listTags(session, ref, options.signal))).result;
+  }
+
+  async inspect(ref: Reference, options: RegistryOptions): Promise<InspectedReference> {
+    const ask = (session: RegistrySession) => inspectReference(session, ref, options.signal);
+    return (await this.#firstOf(ref, options, ask)).result;
+  }
+
+  async openPush(ref: Reference, { auth = {}, signal }: RegistryOptions): Promise<RepositoryPush> {
+    // Mirrors are for reading.
+    const session = await this.#sessions.open(await registryOf(ref.domain, this.#settings), auth, signal);
+    return new OpenPush(session, ref, this.#uploads, signal);
+  }
+
   /** Asks the mirrors, then the registry. What a mirror does not have or cannot do is no error. */
-  async #resolve(
+  async #firstOf<T>(
     ref: Reference,
-    options: FetchOptions,
-    content: ContentStore,
-  ): Promise<{ session: RegistrySession; fallback: BlobSources; resolved: ResolvedImage }> {
+    options: RegistryOptions,
+    ask: (session: RegistrySession) => Promise<T>,
+  ): Promise<{ session: RegistrySession; mirror: boolean; result: T }> {
     const sessions = this.#sessions;
-    const settings = this.#settings;
-    const platform = options.platform ?? hostPlatform();
-    for (const origin of await originsOf(ref.domain, settings)) {
+    for (const origin of await originsOf(ref.domain, this.#settings)) {
       let session: RegistrySession | undefined;
       try {
         // The user's credentials are for the registry, never for a mirror of it.
         session = await sessions.open(origin, origin.mirror ? {} : (options.auth ?? {}), options.signal);
-        const resolved = await resolveImage(session, ref, platform, content, options.signal);
-        const upstream = async (signal: AbortSignal) =>
-          sessions.open(await registryOf(ref.domain, settings), options.auth ?? {}, signal);
-        return { session, fallback: origin.mirror ? [upstream] : [], resolved };
+        return { session, mirror: origin.mirror, result: await ask(session) };
       } catch (error) {
         if (session !== undefined && isKind(error, 'unavailable', 'timeout')) sessions.forget(session);
         if (!origin.mirror || isKind(error, 'cancelled')) throw error;

@@ -24,6 +24,78 @@ export interface ImageFetcher {
   fetchImage(ref: Reference, options: FetchOptions, content: ContentStore): Promise<FetchedImage>;
 }
 
+/**
+ * Sending images. A *push* is one repository, opened for writing. Example: `const push = await
+ * client.openPush(ref, options)`; then, all at once, `await push.blob(layer)` for each layer (five are sent at a
+ * time, the others wait); then the config's blob; and when the registry has them all `await push.manifest('latest',
+ * mediaType, bytes)`. A blob that the registry has, here or in another of its repositories that is known to have it, is
+ * not sent. A cut upload goes on where the registry says that it ends.
+ */
+export interface ImagePusher {
+  /** Finds the registry and checks that it answers. Throws `unavailable`, `timeout`, `unauthorized` or `cancelled`. */
+  openPush(ref: Reference, options: RegistryOptions): Promise<RepositoryPush>;
+}
+
+export interface RepositoryPush {
+  /** Brings one blob into the repository, whatever that takes. Throws `unauthorized`, `forbidden` or as openPush. */
+  blob(source: BlobSource): Promise<PushedBlob>;
+  /** Stores a manifest under a tag or its digest. Throws `not-found` when a blob that it names is missing. */
+  manifest(selector: string, mediaType: string, bytes: Uint8Array): Promise<void>;
+}
+
+/** A blob to send. Blobs with the same key are sent once to a repository, however many pushes want them. */
+export interface BlobSource {
+  readonly key: string;
+  /** What the blob may be already, best first; asked when the push begins. Empty: it has to be made. */
+  readonly known: () => readonly Descriptor[];
+  /** Repository paths at the same registry that may have a blob, best first. */
+  readonly mountFrom: (digest: string) => readonly string[];
+  /** Begins to read it; again after a cut, and then the bytes are the same. */
+  readonly open: () => BlobBody;
+  readonly report: (event: BlobEvent) => void;
+}
+
+export interface BlobBody {
+  readonly bytes: AsyncIterable<Uint8Array>;
+  /** Size and digest when they are known before the bytes. */
+  readonly descriptor?: Descriptor;
+  /** After the last byte. */
+  readonly described: Promise<Descriptor>;
+  /** For progress: how far the reading is and where it ends, in bytes of whatever is read. */
+  readonly progress: () => { readonly current: number; readonly total: number };
+}
+
+export type BlobEvent =
+  | { readonly state: 'waiting' }
+  | { readonly state: 'pushing'; readonly current: number; readonly total: number };
+
+export interface PushedBlob {
+  readonly descriptor: Descriptor;
+  /** `mounted` comes with the repository path it was mounted from. */
+  readonly how: 'sent' | 'mounted' | 'there';
+  readonly from?: string;
+}
+
+/** Looking at what a registry has. */
+export interface RegistryReader {
+  /** All tags of a repository, in the registry's order. Throws `not-found`. */
+  listTags(ref: Reference, options: RegistryOptions): Promise<string[]>;
+  /** What a reference names, with the bytes of its manifest or index, without fetching an image. */
+  inspect(ref: Reference, options: RegistryOptions): Promise<InspectedReference>;
+}
+
+export interface RegistryOptions {
+  readonly auth?: RegistryCredentials;
+  readonly signal: AbortSignal;
+}
+
+export interface InspectedReference {
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array;
+  /** Of an index its entries' platforms, of an image its config's. */
+  readonly platforms: readonly Platform[];
+}
+
 /** What the API's `X-Registry-Auth` header holds. */
 export interface RegistryCredentials {
   readonly username?: string;

@@ -109,7 +109,7 @@ async function fetchChosen(
 }
 
 /** Fetches a manifest by tag or digest and checks it against the digest it was asked or sent with. */
-async function fetchDocument(
+export async function fetchDocument(
   session: RegistrySession,
   ref: Reference,
   selector: string,

@@ -27,7 +27,7 @@ export function isRetryableStatus(status: number): boolean {
 export async function responseFailure(response: HttpResponse, ref: Reference): Promise<TareError> {
   const { status } = response;
   const request = describeRequest('GET', response.url);
-  const body = await readBodyText(response);
+  const body = await readErrorText(response);
   const error = reasonOf(response, parseRegistryError(body));
   const text = registryErrorText(error, status);
   if (isRetryableStatus(status)) {
@@ -52,7 +52,7 @@ export async function responseFailure(response: HttpResponse, ref: Reference): P
 }
 
 /** What the status and the challenge say where the body says nothing. */
-function reasonOf(response: HttpResponse, error: RegistryError): RegistryError {
+export function reasonOf(response: HttpResponse, error: RegistryError): RegistryError {
   const { status, url, headers } = response;
   const challenge = parseChallenges(headers.get('www-authenticate')).find((each) => each.scheme === 'bearer');
   // Docker Hub answers so for a repository that does not exist, to those who may not know.
@@ -67,7 +67,7 @@ function reasonOf(response: HttpResponse, error: RegistryError): RegistryError {
 }
 
 /** The body of an error is a help only: a cut or an overlong one changes nothing. */
-async function readBodyText(response: HttpResponse): Promise<string> {
+export async function readErrorText(response: HttpResponse): Promise<string> {
   try {
     return new TextDecoder().decode(await readAll(response, ERROR_BODY_LIMIT, 'error answer'));
   } catch (error) {

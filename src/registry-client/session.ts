@@ -1,10 +1,20 @@
 import type { Reference } from '../oci/reference.ts';
-import type { Authorizer } from './authorizer.ts';
+import type { Authorizer, Scope } from './authorizer.ts';
 import { parseChallenges } from './challenge.ts';
 import { type Endpoint, endpointUrl } from './endpoints.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { Settings } from './settings.ts';
-import { type HttpResponse, send } from './transport.ts';
+import { type HttpRequest, type HttpResponse, redirectTarget, send } from './transport.ts';
+
+/** A request of the API. Bodies that are streams can be sent once only. */
+export interface SessionRequest extends Pick<HttpRequest, 'method' | 'signal'> {
+  readonly url: URL;
+  readonly scope: Scope;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: HttpRequest['body'];
+  /** Instead of the session's; see HttpRequest. */
+  readonly timeoutMs?: number;
+}
 
 /** One endpoint with one user's credentials. */
 export class RegistrySession {
@@ -18,24 +28,46 @@ export class RegistrySession {
     this.#settings = settings;
   }
 
-  /**
-   * GETs `path` of the repository, `manifests/latest` or `blobs/sha256:…`, with a token for pulling. A refused
-   * token is replaced once. Any status may come back; only a missing answer throws.
-   */
-  async get(
+  /** GETs `path` of the repository, `manifests/latest` or `blobs/sha256:…`, with a token for pulling. */
+  get(
     ref: Reference,
     path: string,
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<HttpResponse> {
-    const url = endpointUrl(this.endpoint, `/v2/${ref.path}/${path}`);
-    const scope = `repository:${ref.path}:pull`;
-    const first = await this.#send(url, scope, headers, signal);
-    if (first.status !== 401 || first.url.origin !== url.origin) return first;
-    this.#authorizer.refused(parseChallenges(first.headers.get('www-authenticate')), scope);
-    if (!(await this.#canRetry(scope, url, signal))) return first;
+    return this.request({
+      method: 'GET',
+      url: this.url(`/v2/${ref.path}/${path}`),
+      scope: `repository:${ref.path}:pull`,
+      headers,
+      signal,
+    });
+  }
+
+  /** The address of a path of the API, `/v2/…`. */
+  url(path: string): URL {
+    return endpointUrl(this.endpoint, path);
+  }
+
+  /** The address that a `Location` names, which may be relative. Throws `unavailable`. */
+  locationOf(response: HttpResponse): URL {
+    const { insecure } = this.endpoint;
+    return redirectTarget({ method: 'POST', insecure }, response.url, response.headers.get('location'));
+  }
+
+  /**
+   * Sends a request. A refused token is replaced once and the request repeated, unless its body was a stream: then
+   * the 401 comes back, and the next request has another token. Any status may come back; only a missing answer
+   * throws. The token goes to this endpoint only: uploads may lead to a storage service.
+   */
+  async request(request: SessionRequest): Promise<HttpResponse> {
+    const first = await this.#send(request);
+    if (first.status !== 401 || first.url.origin !== request.url.origin) return first;
+    if (request.url.origin !== this.endpoint.url.origin) return first;
+    this.#authorizer.refused(parseChallenges(first.headers.get('www-authenticate')), request.scope);
+    if (isStream(request.body) || !(await this.#canRetry(request))) return first;
     first.discard();
-    return this.#send(url, scope, headers, signal);
+    return this.#send(request);
   }
 
   /** How often and how long this session repeats. */
@@ -45,30 +77,34 @@ export class RegistrySession {
   }
 
   /** True when there is a header to send; the token for it is then in the cache. */
-  async #canRetry(scope: string, url: URL, signal: AbortSignal): Promise<boolean> {
-    return (await this.#authorizer.header(scope, { method: 'GET', url }, signal)) !== undefined;
+  async #canRetry(request: SessionRequest): Promise<boolean> {
+    return (await this.#authorizer.header(request.scope, request, request.signal)) !== undefined;
   }
 
-  async #send(
-    url: URL,
-    scope: string,
-    headers: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-  ): Promise<HttpResponse> {
-    const authorization = await this.#authorizer.header(scope, { method: 'GET', url }, signal);
+  async #send(request: SessionRequest): Promise<HttpResponse> {
+    const { method, url, scope, signal, body } = request;
+    const authorization =
+      url.origin === this.endpoint.url.origin
+        ? await this.#authorizer.header(scope, request, signal)
+        : undefined;
     return send({
-      method: 'GET',
+      method,
       url,
       headers: {
         'User-Agent': this.#settings.userAgent,
-        ...headers,
+        ...request.headers,
         ...(authorization === undefined ? {} : { Authorization: authorization }),
       },
+      ...(body === undefined ? {} : { body }),
       signal,
-      timeoutMs: this.#settings.idleTimeoutMs,
+      timeoutMs: request.timeoutMs ?? this.#settings.idleTimeoutMs,
       insecure: this.endpoint.insecure,
       certificates: this.endpoint.certificates,
       proxyFor: this.#settings.proxyFor,
     });
   }
+}
+
+function isStream(body: SessionRequest['body']): boolean {
+  return body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array);
 }

@@ -96,7 +96,7 @@ function tokenRequest(
 ): HttpRequest {
   const url = new URL(realm);
   if (service) url.searchParams.append('service', service);
-  if (scope !== '') url.searchParams.append('scope', scope);
+  for (const each of scope.split(' ')) if (each !== '') url.searchParams.append('scope', each);
   if (context.offlineToken) {
     url.searchParams.append('offline_token', 'true');
     url.searchParams.append('client_id', CLIENT_ID);

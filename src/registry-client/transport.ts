@@ -1,5 +1,6 @@
 import { rootCertificates } from 'node:tls';
-import { TareError } from '../base/errors.ts';
+import { TareError, wrapError } from '../base/errors.ts';
+import { streamOf } from '../base/streams.ts';
 import { connectionFailure, describeRequest, RetryableError } from './failures.ts';
 import { type HostCertificates, NO_CERTIFICATES } from './host-certificates.ts';
 import { isLoopback, type ProxyChoice } from './proxies.ts';
@@ -11,12 +12,16 @@ const DISCARD_LIMIT = 32 * 1024;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH';
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  /** A stream is sent as fast as the server takes it: with its length when `Content-Length` says it, else in chunks. */
+  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
   readonly signal: AbortSignal;
-  /** Longest wait for the answer's headers, and later for each piece of its body, in milliseconds. */
+  /**
+   * Longest wait, in milliseconds: until the server takes a piece of the body, then for the answer's headers, then
+   * for each piece of the answer's body.
+   */
   readonly timeoutMs: number;
   /** Do not verify certificates, and allow http after https. Counts for the first host only. */
   readonly insecure: boolean;
@@ -39,7 +44,7 @@ export interface HttpResponse {
 }
 
 /**
- * Sends a request and follows redirects. `Authorization` goes only to the origin it was made for: blobs are
+ * Sends a request and follows redirects of GET and HEAD. `Authorization` goes only to the origin it was made for: blobs are
  * often redirected to a storage service, which must never see the registry's token. Throws RetryableError
  * (`unavailable`, `timeout`) when there is no answer.
  */
@@ -49,7 +54,7 @@ export async function send(request: HttpRequest): Promise<HttpResponse> {
   for (let hop = 0; hop <= REDIRECT_LIMIT; hop++) {
     const response = await sendOnce({ ...request, url, headers }, url.host === request.url.host);
     const location = response.headers.get('location');
-    if (!REDIRECTS.has(response.status) || location === null || request.method === 'POST') return response;
+    if (!REDIRECTS.has(response.status) || location === null || !isRead(request)) return response;
     response.discard();
     const target = redirectTarget(request, url, location);
     if (target.origin !== url.origin) headers = withoutAuthorization(headers);
@@ -61,10 +66,23 @@ export async function send(request: HttpRequest): Promise<HttpResponse> {
   );
 }
 
-function redirectTarget(request: HttpRequest, from: URL, location: string): URL {
+function isRead({ method }: HttpRequest): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+/**
+ * Where a server sends a request next, by a redirect or the `Location` of an upload. Throws `unavailable` for what
+ * is no address, and for one that would give up TLS.
+ */
+export function redirectTarget(
+  request: Pick<HttpRequest, 'method' | 'insecure'>,
+  from: URL,
+  location: string | null,
+): URL {
   const refuse = (reason: string) =>
     new TareError('unavailable', `${describeRequest(request.method, from)}: ${reason}`);
-  if (!URL.canParse(location, from.href)) throw refuse('the redirect has no valid Location');
+  if (location === null || !URL.canParse(location, from.href))
+    throw refuse('the server sent no valid Location');
   const target = new URL(location, from);
   if (target.protocol !== 'https:' && target.protocol !== 'http:') {
     throw refuse(`redirect to the unsupported protocol ${target.protocol}`);
@@ -95,7 +113,7 @@ async function sendOnce(request: HttpRequest, firstHost: boolean): Promise<HttpR
       decompress: false,
       timeout: false,
       signal: watch.signal,
-      ...(request.body === undefined ? {} : { body: request.body }),
+      ...(request.body === undefined ? {} : { body: bodyOf(request.body, watch) }),
       // Without a word Bun would take one from the environment.
       proxy: isLoopback(request.url) ? false : (request.proxyFor(request.url) ?? false),
       ...(request.url.protocol === 'https:' ? { tls: tlsOptions(request, firstHost) } : {}),
@@ -106,10 +124,30 @@ async function sendOnce(request: HttpRequest, firstHost: boolean): Promise<HttpR
       headers: response.headers,
       url: request.url,
       body: () => readBody(request, response, watch),
-      discard: () => discardBody(response, watch),
+      discard: () => discardBody(request, response, watch),
     };
   } catch (error) {
     throw watch.explain(error);
+  }
+}
+
+function bodyOf(body: NonNullable<HttpRequest['body']>, watch: Watch): NonNullable<RequestInit['body']> {
+  return typeof body === 'string' || body instanceof Uint8Array ? body : streamOf(watched(body, watch));
+}
+
+async function* watched(source: AsyncIterable<Uint8Array>, watch: Watch): AsyncGenerator<Uint8Array> {
+  // Only the server's time counts, not the time that a piece takes to be made.
+  watch.stop();
+  try {
+    for await (const piece of source) {
+      watch.start();
+      yield piece;
+      watch.stop();
+    }
+    watch.start();
+  } catch (error) {
+    watch.sourceError = error;
+    throw error;
   }
 }
 
@@ -128,9 +166,9 @@ function tlsOptions(
 }
 
 /** Reads a short body to its end, so that the connection can be used again; closes on a long one. */
-function discardBody(response: Response, watch: Watch): void {
+function discardBody({ method }: HttpRequest, response: Response, watch: Watch): void {
   const length = Number(response.headers.get('content-length') ?? Number.NaN);
-  if (!(length <= DISCARD_LIMIT)) {
+  if (method !== 'HEAD' && !(length <= DISCARD_LIMIT)) {
     watch.abort();
     return;
   }
@@ -166,6 +204,8 @@ class Watch {
   readonly #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timedOut = false;
+  /** What kept the body from being sent: that is no fault of the server. */
+  sourceError: unknown;
   readonly signal: AbortSignal;
 
   constructor(request: HttpRequest) {
@@ -175,6 +215,7 @@ class Watch {
   }
 
   start(): void {
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#timedOut = true;
       this.#controller.abort();
@@ -194,6 +235,7 @@ class Watch {
     this.stop();
     const { signal, method, url, timeoutMs } = this.#request;
     if (signal.aborted) return cancellation(signal);
+    if (this.sourceError !== undefined) return wrapError(this.sourceError, 'cannot read what is to be sent');
     if (error instanceof TareError) return error;
     if (!this.#timedOut) return connectionFailure(method, url, error);
     const seconds = timeoutMs / 1000;

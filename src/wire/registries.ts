@@ -1,3 +1,5 @@
+import type { Descriptor, Platform } from '../oci/descriptor.ts';
+
 /** Answer of `POST /auth`. */
 export interface AuthResponse {
   Status: string;
@@ -13,4 +15,10 @@ export interface SearchResult {
   /** Always false: Docker Hub no longer says. */
   is_automated: boolean;
   description: string;
+}
+
+/** What `GET /distribution/{name}/json` answers. */
+export interface DistributionInspect {
+  Descriptor: Descriptor;
+  Platforms: readonly Platform[];
 }

@@ -8,12 +8,12 @@ import type { ImageUser } from '../../src/engine/images/image-remover.ts';
 import { ImageStore } from '../../src/engine/images/image-store.ts';
 import { LayerBlobStore } from '../../src/engine/images/layer-blobs-store.ts';
 import { digestOf } from '../../src/oci/digest.ts';
-import type { ImageFetcher } from '../../src/registry-client/registry-client.ts';
 import { overlaySnapshotter } from '../../src/snapshots/open.ts';
 import type { Snapshotter } from '../../src/snapshots/snapshots.ts';
 import { Database } from '../../src/store/database.ts';
 import { ImageTable } from '../../src/store/tables/images.ts';
 import { LayerBlobTable } from '../../src/store/tables/layer-blobs.ts';
+import { offlineRegistry } from './offline-registry.ts';
 
 export type Member = TarMember & { readonly content?: string | Uint8Array };
 
@@ -36,10 +36,6 @@ export function stream(bytes: Uint8Array): ReadableStream<Uint8Array> {
 export async function bytesOf(source: ReadableStream<Uint8Array>): Promise<Uint8Array> {
   return new Uint8Array(await new Response(source).arrayBuffer());
 }
-
-const offline: ImageFetcher = {
-  fetchImage: () => Promise.reject(new Error('offline')),
-};
 
 export const QUIET = { report: () => {} };
 
@@ -70,7 +66,9 @@ function setup(root: string, layerLimit = () => 1e12): Setup {
     content,
     snapshotter,
     layerBlobs,
-    fetcher: offline,
+    fetcher: offlineRegistry,
+    pusher: offlineRegistry,
+    registry: offlineRegistry,
     events: { emit: () => {}, subscribe: () => () => {} },
     usersOf: (id) => users.get(id) ?? [],
     layersInUse: () => snapshotter.layersInUse(),

@@ -1,6 +1,7 @@
 import type { Logger } from '../../base/log.ts';
 import type { ContainerService } from '../../engine/containers/containers.ts';
 import type { ImageService, ProgressEvent } from '../../engine/images/images.ts';
+import { parseReference } from '../../oci/reference.ts';
 import { bodyStream, readOptionalJson } from '../body.ts';
 import { containerConfigCodec } from '../codec/container-config.ts';
 import { HttpError } from '../errors.ts';
@@ -13,7 +14,7 @@ import type { Route } from '../router.ts';
 import { pipeTar } from '../tar-answer.ts';
 
 interface Dependencies {
-  readonly images: Pick<ImageService, 'pull' | 'importTar' | 'load' | 'save'>;
+  readonly images: Pick<ImageService, 'pull' | 'pullAll' | 'push' | 'importTar' | 'load' | 'save'>;
   readonly containers: Pick<ContainerService, 'commit'>;
   readonly log: Logger;
 }
@@ -24,9 +25,26 @@ export function imageTransferRoutes({ images, containers, log }: Dependencies): 
     const auth = registryAuth(x.request.headers['x-registry-auth']);
     const platform = text(x, 'platform');
     const progress = new ProgressStream(x);
+    const reference = joinReference(text(x, 'fromImage'), text(x, 'tag'));
+    const { tag, digest } = parseReference(reference);
+    const all = tag === undefined && digest === undefined;
     await progress.run(async () => {
-      await images.pull(joinReference(text(x, 'fromImage'), text(x, 'tag')), {
+      await images[all ? 'pullAll' : 'pull'](reference, {
         ...(platform === '' ? {} : { platform }),
+        ...(auth === undefined ? {} : { auth }),
+        report: (event) => progress.report(event),
+        signal: x.signal,
+      });
+    }, log);
+  }
+
+  async function push(x: Exchange): Promise<void> {
+    const auth = registryAuth(x.request.headers['x-registry-auth']);
+    const platform = x.version >= 46 ? onePlatform(x) : undefined;
+    const progress = new ProgressStream(x);
+    await progress.run(async () => {
+      await images.push(joinReference(x.param, text(x, 'tag')), {
+        ...(platform === undefined ? {} : { platform }),
         ...(auth === undefined ? {} : { auth }),
         report: (event) => progress.report(event),
         signal: x.signal,
@@ -58,6 +76,7 @@ export function imageTransferRoutes({ images, containers, log }: Dependencies): 
       pattern: '/images/create',
       handle: (x) => (text(x, 'fromImage') === '' ? importTar(x) : pull(x)),
     },
+    { method: 'POST', pattern: '/images/{name*}/push', handle: push },
     {
       method: 'POST',
       pattern: '/images/load',

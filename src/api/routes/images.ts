@@ -11,7 +11,7 @@ import {
   sharedSizes,
   summarizeImage,
 } from '../convert/image.ts';
-import { HttpError, notYet } from '../errors.ts';
+import { HttpError } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import { onePlatform, platforms } from '../platform-query.ts';
 import { pruneTest } from '../prune.ts';
@@ -153,7 +153,6 @@ export function imageRoutes({ images, storageDriver, now }: Dependencies): Route
         });
       },
     },
-    { method: 'POST', pattern: '/images/{name*}/push', handle: () => Promise.reject(notYet('push')) },
   ];
 }
 

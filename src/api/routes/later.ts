@@ -34,6 +34,5 @@ export function laterRoutes(): Route[] {
     later('POST', '/build/cancel', 'build'),
     later('POST', '/session', 'a build session'),
     later('POST', '/grpc', 'a build session'),
-    later('GET', '/distribution/{name*}/json', 'looking at an image in its registry'),
   ];
 }

@@ -1,7 +1,8 @@
 import type { FoundRepository, RegistryAccess } from '../../engine/images/registries.ts';
+import { parseReference } from '../../oci/reference.ts';
 import type { Filters } from '../../wire/filters.ts';
 import type { AuthConfig } from '../../wire/images.ts';
-import type { AuthResponse, SearchResult } from '../../wire/registries.ts';
+import type { AuthResponse, DistributionInspect, SearchResult } from '../../wire/registries.ts';
 import { readJson } from '../body.ts';
 import { string } from '../codec/codec.ts';
 import { field, object } from '../codec/object.ts';
@@ -52,6 +53,20 @@ export function registryRoutes({ registries }: { readonly registries: RegistryAc
           signal: x.signal,
         });
         x.json(200, found.filter(matches).map(resultToWire));
+      },
+    },
+    {
+      method: 'GET',
+      pattern: '/distribution/{name*}/json',
+      async handle(x) {
+        const auth = registryAuth(x.request.headers['x-registry-auth']);
+        const { descriptor, platforms } = await registries.inspect(parseReference(x.param), {
+          ...(auth === undefined ? {} : { auth }),
+          signal: x.signal,
+        });
+        const { mediaType, digest, size } = descriptor;
+        const answer: DistributionInspect = { Descriptor: { mediaType, digest, size }, Platforms: platforms };
+        x.json(200, answer);
       },
     },
   ];

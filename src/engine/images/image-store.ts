@@ -4,8 +4,8 @@ import { streamOf } from '../../base/streams.ts';
 import type { ContentStore } from '../../content/content.ts';
 import type { Platform } from '../../oci/descriptor.ts';
 import { formatPlatform, matchesPlatform } from '../../oci/platform.ts';
-import { parseReference } from '../../oci/reference.ts';
-import type { ImageFetcher } from '../../registry-client/registry-client.ts';
+import { familiarName, familiarString, parseReference } from '../../oci/reference.ts';
+import type { ImageFetcher, ImagePusher, RegistryReader } from '../../registry-client/registry-client.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
 import { leasedContent, leasedLayers } from '../leases/leased-stores.ts';
@@ -28,11 +28,14 @@ import type {
   ImportSource,
   LoadOptions,
   PullOptions,
+  PushOptions,
 } from './images.ts';
 import { openImportSource } from './import-source.ts';
 import type { LayerBlobs } from './layer-blobs.ts';
 import { loadImages } from './load.ts';
 import { pullImage } from './pull.ts';
+import { pullAllTags } from './pull-all.ts';
+import { pushImage } from './push.ts';
 import { archiveOf, imagesToSave } from './save.ts';
 
 export interface ImageStoreOptions {
@@ -41,6 +44,8 @@ export interface ImageStoreOptions {
   readonly snapshotter: Snapshotter;
   readonly layerBlobs: LayerBlobs;
   readonly fetcher: ImageFetcher;
+  readonly pusher: ImagePusher;
+  readonly registry: RegistryReader;
   readonly events: EventBus;
   readonly usersOf: (imageId: string) => readonly ImageUser[];
   /** Diff ids that containers stand on. */
@@ -142,6 +147,12 @@ export class ImageStore implements ImageService {
     );
   }
 
+  async pullAll(reference: string, options: PullOptions): Promise<void> {
+    const ref = parseReference(reference);
+    await this.#leases.hold((lease) => pullAllTags(ref, options, this.#leased(lease)), { resumable: true });
+    this.#emit('pull', familiarString(ref), familiarName(ref));
+  }
+
   /** No registry can be reached: the embedded default stands in, and the progress says so. */
   async #makeDefault(options: PullOptions, error: Error, lease: Lease): Promise<Image> {
     options.report({ status: `No registry can be reached (${error.message})` });
@@ -158,6 +169,15 @@ export class ImageStore implements ImageService {
     });
     options.report({ status: `Status: Made ${DEFAULT_NAME}` });
     return image;
+  }
+
+  async push(reference: string, options: PushOptions): Promise<void> {
+    const ref = parseReference(reference);
+    if (options.platform !== undefined) this.get(reference, options.platform);
+    await this.#leases.hold((lease) =>
+      pushImage(ref, options, { ...this.#leased(lease), hold: (...digests) => lease.hold(...digests) }),
+    );
+    this.#emit('push', familiarString(ref), familiarName(ref));
   }
 
   load(tar: ReadableStream<Uint8Array>, options: LoadOptions): Promise<string[]> {

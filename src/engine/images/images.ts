@@ -34,6 +34,13 @@ export interface ImageService {
   ): Promise<{ removed: ImageRemoval[]; reclaimed: number }>;
   /** Pulls from a registry; progress goes to `report`. Returns the image. */
   pull(reference: string, options: PullOptions): Promise<Image>;
+  /** Pulls every tag of a repository; `reference` has neither tag nor digest. */
+  pullAll(reference: string, options: PullOptions): Promise<void>;
+  /**
+   * Pushes a tag, or without one all tags of the repository; progress goes to `report`. A pulled image keeps its
+   * manifest's digest as long as its blobs are here.
+   */
+  push(reference: string, options: PushOptions): Promise<void>;
   /**
    * Reads a docker-archive or OCI-layout tar, plain or compressed. Returns names or ids, as Docker prints them.
    * Throws `corrupt`, or `not-found` when none of its images is for one of the platforms.
@@ -84,6 +91,14 @@ export interface PullOptions {
   readonly signal: AbortSignal;
 }
 
+export interface PushOptions {
+  /** The image must be for it; of an index only its manifest is pushed. */
+  readonly platform?: Platform;
+  readonly auth?: RegistryAuth;
+  readonly report: (event: ProgressEvent) => void;
+  readonly signal: AbortSignal;
+}
+
 export interface RegistryAuth {
   readonly username?: string;
   readonly password?: string;
@@ -92,13 +107,15 @@ export interface RegistryAuth {
   readonly serverAddress?: string;
 }
 
-/** One line of Docker's JSON progress, in our names; the API writes `id`, `status`, `progressDetail`, `stream`. */
+/** One line of Docker's JSON progress, in our names; the API writes `id`, `status`, `progressDetail`, `stream`, `aux`. */
 export interface ProgressEvent {
   readonly id?: string;
   readonly status?: string;
   readonly current?: number;
   readonly total?: number;
   readonly stream?: string;
+  /** What a program wants to know, as Docker's clients read it. */
+  readonly aux?: unknown;
 }
 
 export interface LoadOptions {

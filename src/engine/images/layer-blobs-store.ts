@@ -68,10 +68,16 @@ export class LayerBlobStore implements LayerBlobs {
   }
 
   compress(diffId: string): CompressedLayer {
-    if (this.#parts.snapshotter.layer(diffId) === undefined) throw missingLayer(diffId);
+    const layer = this.#parts.snapshotter.layer(diffId);
+    if (layer === undefined) throw missingLayer(diffId);
     const { promise: form, resolve, reject } = Promise.withResolvers<LayerForm>();
     form.catch(() => {});
-    return { bytes: streamOf(this.#encoded(diffId, resolve, reject)), form };
+    let current = 0;
+    const tap = (length: number): void => {
+      current += length;
+    };
+    const bytes = streamOf(this.#encoded(diffId, resolve, reject, tap));
+    return { bytes, form, progress: () => ({ current, total: layer.tarSize }) };
   }
 
   async ensure(diffId: string): Promise<LayerForm> {
@@ -150,12 +156,14 @@ export class LayerBlobStore implements LayerBlobs {
     diffId: string,
     resolve: (form: LayerForm) => void,
     reject: (error: unknown) => void,
+    tap: (length: number) => void,
   ): AsyncGenerator<Uint8Array> {
     const digester = createDigester('sha256');
     let size = 0;
     let ended = false;
     try {
-      for await (const member of this.#parts.encoder.encode(this.#parts.snapshotter.layerTar(diffId))) {
+      const tar = tapped(this.#parts.snapshotter.layerTar(diffId), tap);
+      for await (const member of this.#parts.encoder.encode(tar)) {
         digester.update(member);
         size += member.byteLength;
         yield member;
@@ -202,6 +210,16 @@ export class LayerBlobStore implements LayerBlobs {
 /** Every peer reads gzip; bytes that are there cost less than bytes to be made. */
 function rank({ descriptor, from }: LayerForm): number {
   return (layerCompression(descriptor.mediaType) === 'gzip' ? 0 : 2) + (from === 'content' ? 0 : 1);
+}
+
+async function* tapped(
+  source: AsyncIterable<Uint8Array>,
+  tap: (length: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    tap(chunk.byteLength);
+    yield chunk;
+  }
 }
 
 async function* skipped(source: AsyncIterable<Uint8Array>, from: number): AsyncGenerator<Uint8Array> {

@@ -56,4 +56,6 @@ export interface CompressedLayer {
   readonly bytes: ReadableStream<Uint8Array>;
   /** After the last byte; rejects with what ended the stream. */
   readonly form: Promise<LayerForm>;
+  /** Bytes of the tar that have been read, and that there are. */
+  readonly progress: () => { readonly current: number; readonly total: number };
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { offlineRegistry } from '../../../test/support/offline-registry.ts';
 import { BlockGzip } from '../../archive/block-gzip.ts';
 import { encodeTarHeader, tarEnd, tarPadding } from '../../archive/tar-writer.ts';
 import { isKind, TareError } from '../../base/errors.ts';
@@ -124,6 +125,8 @@ describe('pull', () => {
         encoder: new BlockGzip(),
       }),
       fetcher,
+      pusher: offlineRegistry,
+      registry: offlineRegistry,
       events: { emit: () => {}, subscribe: () => () => {} },
       usersOf: () => [],
       layersInUse: () => [],

@@ -1,3 +1,5 @@
+import type { Descriptor, Platform } from '../../oci/descriptor.ts';
+import type { Reference } from '../../oci/reference.ts';
 import type { RegistryAuth } from './images.ts';
 
 /** What the API asks registries for beside images. The registry client is one. */
@@ -12,6 +14,11 @@ export interface RegistryAccess {
     term: string,
     options: { limit: number; auth?: RegistryAuth; signal: AbortSignal },
   ): Promise<FoundRepository[]>;
+  /** What a reference names at its registry. Throws `not-found`, `unauthorized` or `unavailable`. */
+  inspect(
+    ref: Reference,
+    options: { auth?: RegistryAuth; signal: AbortSignal },
+  ): Promise<{ descriptor: Descriptor; platforms: readonly Platform[] }>;
 }
 
 export interface FoundRepository {

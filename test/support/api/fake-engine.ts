@@ -8,6 +8,8 @@ import type { RegistryAccess } from '../../../src/engine/images/registries.ts';
 import type { Network } from '../../../src/engine/networks/networks.ts';
 import type { SystemInfo } from '../../../src/engine/system/system.ts';
 import type { Volume, VolumeService } from '../../../src/engine/volumes/volumes.ts';
+import { MEDIA_TYPES } from '../../../src/oci/manifest.ts';
+import { canonicalString, type Reference } from '../../../src/oci/reference.ts';
 import { FakeContainers, NOW } from './fake-containers.ts';
 import { FakeImages } from './fake-images.ts';
 
@@ -84,6 +86,11 @@ class FakeRegistries implements RegistryAccess {
       );
     }
     return { identityToken: auth.username === 'token' ? 'refresh' : '' };
+  }
+  async inspect(ref: Reference, options: { auth?: RegistryAuth }) {
+    this.calls.push([canonicalString(ref), options.auth]);
+    const descriptor = { mediaType: MEDIA_TYPES.ociIndex, digest: `sha256:${'a'.repeat(64)}`, size: 1234 };
+    return { descriptor, platforms: [{ architecture: 'arm', os: 'linux', variant: 'v7' }] };
   }
   async search(term: string, options: { limit: number; auth?: RegistryAuth }) {
     this.calls.push([term, options.limit, options.auth]);

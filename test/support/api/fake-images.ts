@@ -92,6 +92,18 @@ export class FakeImages implements ImageService {
     return this.onPull(...args);
   }
 
+  async pullAll(...[reference, options]: Parameters<ImageService['pullAll']>) {
+    this.calls.push(['pullAll', reference]);
+    options.report({ status: `Status: Image is up to date for ${reference}` });
+  }
+
+  async push(...[reference, options]: Parameters<ImageService['push']>) {
+    this.calls.push(['push', reference, options.platform, options.auth]);
+    options.report({ status: 'The push refers to repository [docker.io/library/nginx]' });
+    options.report({ id: '0123456789ab', status: 'Pushing', current: 50, total: 100 });
+    options.report({ aux: { Tag: 'latest', Digest: IMAGE_ID, Size: 528 } });
+  }
+
   async #drain(tar: ReadableStream<Uint8Array>) {
     for await (const chunk of tar) this.received += chunk.length;
   }
