@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { Harness } from '../../test/support/api/harness.ts';
+import { TareError } from '../base/errors.ts';
 
 const harness = new Harness();
 beforeAll(() => harness.start());
@@ -78,4 +79,14 @@ describe('search', () => {
     expect(answer.status).toBe(400);
     expect(JSON.parse(answer.body).message).toStartWith(words);
   });
+});
+
+test('a pull that the registry refuses is no 401, at which docker would ask for a password', async () => {
+  const { images } = harness.engine;
+  images.pull = async () => {
+    throw new TareError('unauthorized', 'Get "https://r/v2/": no basic auth credentials');
+  };
+  const answer = await harness.call('POST', '/images/create?fromImage=r/app&tag=v1');
+  expect(answer.status).toBe(500);
+  expect(JSON.parse(answer.body).message).toBe('Get "https://r/v2/": no basic auth credentials');
 });

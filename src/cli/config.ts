@@ -3,9 +3,6 @@ import { join } from 'node:path';
 
 /** What Tare reads of docker's client configuration, `~/.docker/config.json`. */
 export interface ClientConfig {
-  readonly auths?: Readonly<
-    Record<string, { auth?: string; identitytoken?: string; registrytoken?: string }>
-  >;
   readonly psFormat?: string;
   readonly imagesFormat?: string;
   readonly networksFormat?: string;

@@ -107,6 +107,9 @@ export const NOUNS: Readonly<Record<string, Noun>> = {
 export const TOP: Readonly<Record<string, CommandLoader>> = {
   completion: () => import('./commands/top/completion.ts'),
   inspect: () => import('./commands/top/inspect.ts'),
+  login: () => import('./commands/top/login.ts'),
+  logout: () => import('./commands/top/logout.ts'),
+  search: () => import('./commands/top/search.ts'),
   version: () => import('./commands/top/version.ts'),
 };
 

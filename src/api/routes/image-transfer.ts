@@ -1,3 +1,4 @@
+import { isKind } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { ContainerService } from '../../engine/containers/containers.ts';
 import type { ImageService, ProgressEvent } from '../../engine/images/images.ts';
@@ -28,7 +29,7 @@ export function imageTransferRoutes({ images, containers, log }: Dependencies): 
     const reference = joinReference(text(x, 'fromImage'), text(x, 'tag'));
     const { tag, digest } = parseReference(reference);
     const all = tag === undefined && digest === undefined;
-    await progress.run(async () => {
+    const work = progress.run(async () => {
       await images[all ? 'pullAll' : 'pull'](reference, {
         ...(platform === '' ? {} : { platform }),
         ...(auth === undefined ? {} : { auth }),
@@ -36,13 +37,14 @@ export function imageTransferRoutes({ images, containers, log }: Dependencies): 
         signal: x.signal,
       });
     }, log);
+    await work.catch(refuseWithoutPrompt);
   }
 
   async function push(x: Exchange): Promise<void> {
     const auth = registryAuth(x.request.headers['x-registry-auth']);
     const platform = x.version >= 46 ? onePlatform(x) : undefined;
     const progress = new ProgressStream(x);
-    await progress.run(async () => {
+    const work = progress.run(async () => {
       await images.push(joinReference(x.param, text(x, 'tag')), {
         ...(platform === undefined ? {} : { platform }),
         ...(auth === undefined ? {} : { auth }),
@@ -50,6 +52,7 @@ export function imageTransferRoutes({ images, containers, log }: Dependencies): 
         signal: x.signal,
       });
     }, log);
+    await work.catch(refuseWithoutPrompt);
   }
 
   async function importTar(x: Exchange): Promise<void> {
@@ -139,6 +142,15 @@ export function imageTransferRoutes({ images, containers, log }: Dependencies): 
       },
     },
   ];
+}
+
+/**
+ * A registry's refusal is no 401 here: at that, the docker client asks for a password and waits for it, even in a
+ * script. dockerd answers 500.
+ */
+function refuseWithoutPrompt(error: unknown): never {
+  if (isKind(error, 'unauthorized')) throw new HttpError(500, error.message);
+  throw error;
 }
 
 /** `name` and `tag` of a request as one reference; a tag may be a digest. */

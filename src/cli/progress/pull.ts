@@ -1,5 +1,4 @@
 import type { ProgressMessage } from '../../wire/errors.ts';
-import { readConfig } from '../config.ts';
 import type { Console } from '../console.ts';
 import type { CommandContext } from '../context.ts';
 import { splitReference } from '../reference.ts';
@@ -21,7 +20,7 @@ export async function pullImage(context: CommandContext, options: PullOptions): 
   const wanted = digest !== '' ? digest : tag !== '' ? tag : options.allTags ? undefined : 'latest';
   const messages = context.client.messages<ProgressMessage>('POST', '/images/create', {
     query: { fromImage: repository, tag: wanted, platform: options.platform || undefined },
-    headers: { 'X-Registry-Auth': registryAuth(readConfig(context.configDir), repository) },
+    headers: { 'X-Registry-Auth': await registryAuth(context, repository) },
   });
   await showProgress(messages, options.console, options.terminal);
 }

@@ -7,7 +7,6 @@ import {
 } from '../../../oci/reference.ts';
 import type { ProgressMessage } from '../../../wire/errors.ts';
 import { defineCommand } from '../../command.ts';
-import { readConfig } from '../../config.ts';
 import { CommandFailure } from '../../failure.ts';
 import { flag } from '../../flags/flag.ts';
 import { text, toggle, toggleOn } from '../../flags/kinds.ts';
@@ -55,7 +54,7 @@ export const command = defineCommand({
     const repository = familiarName(ref);
     const messages = context.client.messages<ProgressMessage>('POST', `/images/${repository}/push`, {
       query: { tag: ref.tag, platform },
-      headers: { 'X-Registry-Auth': registryAuth(readConfig(context.configDir), repository) },
+      headers: { 'X-Registry-Auth': await registryAuth(context, repository) },
     });
     const console = quiet ? { ...context.console, out: () => {} } : context.console;
     await showProgress(messages, console, !quiet && stdoutIsTerminal());
