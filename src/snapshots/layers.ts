@@ -15,6 +15,8 @@ export interface LayerStore {
   apply(diffId: string | undefined, source: LayerSource): Promise<LayerInfo>;
   info(diffId: string): LayerInfo | undefined;
   list(): LayerInfo[];
+  /** What it takes on the disk, in bytes; 0 when it is not there. */
+  diskSize(diffId: string): Promise<number>;
   /** Nobody holds the layer. */
   remove(diffId: string): void;
   /** The layer's uncompressed tar; throws `not-found`. */

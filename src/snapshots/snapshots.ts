@@ -28,6 +28,8 @@ export interface Snapshotter {
   hasLayer(diffId: string): boolean;
   layer(diffId: string): LayerInfo | undefined;
   listLayers(): LayerInfo[];
+  /** What the layer takes on the disk, in bytes; 0 when it is not there. */
+  layerDiskSize(diffId: string): Promise<number>;
   /**
    * Removes a layer; it is gone for every other method as soon as this is called. The caller knows that no snapshot
    * or image uses it.

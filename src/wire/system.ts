@@ -131,6 +131,13 @@ export interface BuildCacheRecord {
   UsageCount: number;
 }
 
+export interface TareDiskUse {
+  /** Bytes of trees: tars and their indexes, or extracted files. */
+  Trees: number;
+  /** Bytes of compressed forms that are kept beside them. */
+  Compressed: number;
+}
+
 /** Answer of `GET /system/df`. */
 export interface DiskUsageResponse {
   LayersSize?: number;
@@ -138,6 +145,8 @@ export interface DiskUsageResponse {
   Containers?: ContainerSummary[];
   Volumes?: Volume[];
   BuildCache?: BuildCacheRecord[];
+  /** Only when asked for with `tare=1`: what images take on the disk, in two truths. */
+  TareLayers?: TareDiskUse & { Images: Array<TareDiskUse & { Id: string }> };
   /** Only below API 1.42. */
   BuilderSize?: number;
 }

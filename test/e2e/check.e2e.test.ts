@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { CheckFinding } from '../../src/wire/check.ts';
+import type { DiskUsageResponse } from '../../src/wire/system.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
 import { FakeRegistry } from '../support/fake-registry.ts';
 import { tarBytes } from '../support/tar-bytes.ts';
@@ -172,6 +173,82 @@ describe('system check', () => {
     await expectClean();
   }, 60_000);
 });
+
+describe('system df', () => {
+  test('tells what layers take on the disk and what compressed forms are kept, in columns of their own', async () => {
+    const name = await pullImage('used', incompressible(300_000));
+    await daemon.ok('tare', ['tag', name, 'used:too']);
+    const table = (await daemon.ok('tare', ['system', 'df'])).split('\n');
+    expect(table[0]).toMatch(/^TYPE +TOTAL +ACTIVE +SIZE +RECLAIMABLE +ON DISK +COMPRESSED$/);
+    const usage = (await (await daemon.request('GET', '/system/df?tare=1')).json()) as DiskUsageResponse;
+    const layers = usage.TareLayers;
+    const id = await inspect(name, '{{.Id}}');
+    const own = layers?.Images.find((image) => image.Id === id);
+    // The tar, its index, the entry's directory and facts.
+    expect(own?.Trees).toBeGreaterThan(300_000);
+    expect(own?.Trees).toBeLessThan(400_000);
+    const blob = pulledBlobs.get(name)?.[1] ?? '';
+    expect(own?.Compressed).toBe(statSync(blobFile(blob)).size);
+    expect(layers?.Compressed).toBe(own?.Compressed);
+    const details = await daemon.ok('tare', ['system', 'df', '-v']);
+    expect(details).toMatch(/SHARED SIZE +UNIQUE SIZE +ON DISK +COMPRESSED +CONTAINERS/);
+    // Docker's client sees what it knows.
+    const plain = (await (await daemon.request('GET', '/system/df')).json()) as DiskUsageResponse;
+    expect(plain.TareLayers).toBeUndefined();
+    expect(await daemon.ok('docker', ['system', 'df'])).toContain('Images');
+    await daemon.ok('tare', ['rmi', name, 'used:too']);
+  }, 60_000);
+
+  test('shared and unique sizes are those of layers', async () => {
+    const shared = tarBytes([{ name: 'file', content: 's'.repeat(70_000) }]);
+    registry.image('shared', 'one', [shared, tarBytes([{ name: 'one', content: 'o'.repeat(1000) }])]);
+    registry.image('shared', 'two', [shared, tarBytes([{ name: 'two', content: 't'.repeat(2000) }])]);
+    for (const tag of ['one', 'two']) await daemon.ok('tare', ['pull', `${registry.host}/shared:${tag}`]);
+    const usage = (await (await daemon.request('GET', '/system/df')).json()) as DiskUsageResponse;
+    const sizes = (usage.Images ?? [])
+      .filter(({ RepoTags }) => RepoTags?.[0]?.includes('/shared:'))
+      .map(({ Size, SharedSize }) => [Size, SharedSize]);
+    expect(sizes.sort()).toEqual([
+      [71_000, 70_000],
+      [72_000, 70_000],
+    ]);
+    for (const tag of ['one', 'two']) await daemon.ok('tare', ['rmi', `${registry.host}/shared:${tag}`]);
+  }, 60_000);
+});
+
+describe('system prune', () => {
+  test('takes only what its filters let through', async () => {
+    await daemon.ok('tare', ['create', '--name', 'kept', 'busybox', 'true']);
+    await daemon.ok('tare', ['create', '--name', 'goes', '-l', 'trash=1', 'busybox', 'true']);
+    await daemon.ok('tare', ['network', 'create', 'stays-there']);
+    await daemon.ok('tare', ['network', 'create', '--label', 'trash=1', 'goes-too']);
+    await daemon.ok('tare', ['system', 'prune', '-af', '--filter', 'label=trash=1']);
+    const names = await daemon.ok('tare', ['ps', '-a', '--format', '{{.Names}}']);
+    expect(names.split('\n')).toContain('kept');
+    expect(names).not.toContain('goes');
+    const networks = (await daemon.ok('tare', ['network', 'ls', '--format', '{{.Name}}'])).split('\n');
+    expect(networks).toContain('stays-there');
+    expect(networks).not.toContain('goes-too');
+    await daemon.ok('tare', ['inspect', 'busybox']);
+    await daemon.ok('tare', ['system', 'prune', '-af', '--filter', 'until=24h']);
+    await daemon.ok('tare', ['inspect', 'kept']);
+    const refused = await daemon.tare('system', 'prune', '-f', '--filter', 'colour=red');
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('colour');
+    await daemon.ok('tare', ['inspect', 'kept']);
+    await daemon.ok('tare', ['rm', 'kept']);
+    await daemon.ok('tare', ['network', 'rm', 'stays-there']);
+  }, 60_000);
+});
+
+/** Letters that gzip gains little on. */
+function incompressible(length: number): string {
+  let state = 1;
+  return Array.from({ length }, () => {
+    state = (state * 1103515245 + 12345) & 0x7fffffff;
+    return String.fromCharCode(33 + ((state >> 12) % 90));
+  }).join('');
+}
 
 /** Manifest and layer of each image that `pullImage` gave. */
 const pulledBlobs = new Map<string, string[]>();

@@ -1,11 +1,13 @@
+import type { DiskUse, ImageDiskUse } from '../../engine/images/disk-use.ts';
 import type { DiskUsageResponse } from '../../wire/system.ts';
 import { summarizeContainer } from '../convert/container.ts';
-import { summarizeImage } from '../convert/image.ts';
+import { sharedSizes, summarizeImage } from '../convert/image.ts';
 import { infoToWire, versionToWire } from '../convert/system.ts';
 import { volumeToWire } from '../convert/volume.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { HttpError } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
+import { flag } from '../query.ts';
 import type { Route } from '../router.ts';
 import { imageNames } from './container-list.ts';
 import { containersByImage } from './images.ts';
@@ -43,6 +45,11 @@ export function systemRoutes(dependencies: Dependencies): Route[] {
   ];
 }
 
+function diskUseToWire({ byImage, ...all }: ImageDiskUse): NonNullable<DiskUsageResponse['TareLayers']> {
+  const toWire = ({ trees, compressed }: DiskUse) => ({ Trees: trees, Compressed: compressed });
+  return { ...toWire(all), Images: [...byImage].map(([id, use]) => ({ Id: id, ...toWire(use) })) };
+}
+
 async function diskUsage(dependencies: Dependencies, x: Exchange): Promise<DiskUsageResponse> {
   const { containers, images, volumes, now } = dependencies;
   const types = x.query.getAll('type');
@@ -52,10 +59,13 @@ async function diskUsage(dependencies: Dependencies, x: Exchange): Promise<DiskU
   const usage: DiskUsageResponse = {};
   if (wants('image')) {
     const counts = containersByImage(containers.list());
+    const all = images.list();
+    const shared = sharedSizes(all, (diffId) => images.layerSize(diffId));
     usage.LayersSize = images.layersSize();
-    usage.Images = images
-      .list()
-      .map((image) => summarizeImage(image, x.version, counts.get(image.id) ?? 0, 0));
+    usage.Images = all.map((image) =>
+      summarizeImage(image, x.version, counts.get(image.id) ?? 0, shared.get(image.id) ?? 0),
+    );
+    if (flag(x, 'tare')) usage.TareLayers = diskUseToWire(await images.diskUse());
   }
   if (wants('container')) {
     const imageName = imageNames(images);

@@ -1,4 +1,4 @@
-import type { BuildCacheRecord, DiskUsageResponse } from '../../wire/system.ts';
+import type { BuildCacheRecord, DiskUsageResponse, TareDiskUse } from '../../wire/system.ts';
 import { CONTAINER_LISTING, containerRow } from './container-list.ts';
 import { IMAGE_LISTING, imageRows } from './image-list.ts';
 import { formatListing, type Listing, row } from './listing.ts';
@@ -16,10 +16,13 @@ export const USAGE_LISTING: Listing = {
     Active: 'ACTIVE',
     Size: 'SIZE',
     Reclaimable: 'RECLAIMABLE',
+    Trees: 'ON DISK',
+    Compressed: 'COMPRESSED',
   },
 };
 
-export const USAGE_TABLE = '{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}';
+export const USAGE_TABLE =
+  '{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}\t{{.Trees}}\t{{.Compressed}}';
 
 function usageRow(
   type: string,
@@ -28,6 +31,7 @@ function usageRow(
   size: number,
   reclaimable: number,
   share: boolean,
+  layers?: TareDiskUse,
 ): Row {
   const percent = share && size > 0 ? ` (${Math.trunc((reclaimable * 100) / size)}%)` : '';
   return row({
@@ -36,6 +40,9 @@ function usageRow(
     Active: String(active),
     Size: humanSize(size),
     Reclaimable: humanSize(reclaimable) + percent,
+    // Of images, what their layers take, and the compressed forms that are kept for pushing beside them.
+    Trees: layers === undefined ? '' : humanSize(layers.Trees),
+    Compressed: layers === undefined ? '' : humanSize(layers.Compressed),
   });
 }
 
@@ -57,7 +64,15 @@ export function usageRows(usage: DiskUsageResponse): Row[] {
   const cache = usage.BuildCache ?? [];
   const own = cache.filter((record) => !record.Shared);
   return [
-    usageRow('Images', images.length, used.length, layers, Math.max(0, layers - usedBytes), true),
+    usageRow(
+      'Images',
+      images.length,
+      used.length,
+      layers,
+      Math.max(0, layers - usedBytes),
+      true,
+      usage.TareLayers,
+    ),
     usageRow(
       'Containers',
       containers.length,
@@ -111,10 +126,28 @@ function cacheRow(record: BuildCacheRecord): Row {
   });
 }
 
+const IMAGE_USAGE: Listing = {
+  ...IMAGE_LISTING,
+  headings: { ...IMAGE_LISTING.headings, Trees: 'ON DISK', Compressed: 'COMPRESSED' },
+};
+
+/** The lines of images with what their layers take, shared ones counted for each image. */
+function imageUsageRows(usage: DiskUsageResponse): Row[] {
+  const byId = new Map(usage.TareLayers?.Images.map((use) => [use.Id, use]));
+  return (usage.Images ?? []).flatMap((image) => {
+    const use = byId.get(image.Id);
+    const columns = row({
+      Trees: use === undefined ? '' : humanSize(use.Trees),
+      Compressed: use === undefined ? '' : humanSize(use.Compressed),
+    });
+    return imageRows([image], { trunc: true, digests: false }).map((one) => Object.assign(one, columns));
+  });
+}
+
 /** What `tare system df -v` prints. */
 export function usageDetails(usage: DiskUsageResponse): string {
   const trunc = { trunc: true, digests: false, size: true };
-  const images = imageRows(usage.Images ?? [], trunc);
+  const images = imageUsageRows(usage);
   const containers = (usage.Containers ?? []).map((container) => {
     // Written bytes only: what the image has is in the list above.
     const { SizeRootFs: _, ...own } = container;
@@ -126,9 +159,9 @@ export function usageDetails(usage: DiskUsageResponse): string {
   return [
     'Images space usage:\n\n',
     formatListing(
-      IMAGE_LISTING,
+      IMAGE_USAGE,
       '',
-      '{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}',
+      '{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Trees}}\t{{.Compressed}}\t{{.Containers}}',
       images,
     ),
     '\nContainers space usage:\n\n',

@@ -12,6 +12,7 @@ import { leasedContent, leasedLayers } from '../leases/leased-stores.ts';
 import { type Lease, Leases } from '../leases/leases.ts';
 import type { Fault, OnProgress } from './check.ts';
 import { DEFAULT_IMAGE_CHANGES, defaultImageTar, isDefaultImage } from './default-image.ts';
+import { type ImageDiskUse, LayerDiskUse } from './disk-use.ts';
 import { withFreedLayers } from './freed-layers.ts';
 import { ImageCheck } from './image-check.ts';
 import { ImageCollector } from './image-collector.ts';
@@ -66,12 +67,14 @@ export class ImageStore implements ImageService {
   readonly #collector: ImageCollector;
   readonly #leases: Leases;
   readonly #manifests: ImageManifests;
+  readonly #diskUse: LayerDiskUse;
 
   constructor(options: ImageStoreOptions) {
     this.#options = options;
     this.#index = new ImageIndex(options.rows);
     this.#manifests = new ImageManifests(options.content, (id) => this.#index.find(id));
     this.#remover = new ImageRemover({ ...options, index: this.#index });
+    this.#diskUse = new LayerDiskUse(options.snapshotter, options.layerBlobs);
     this.#leases = new Leases(async () => {
       await this.#collector.collect();
     });
@@ -215,6 +218,10 @@ export class ImageStore implements ImageService {
 
   layersSize(): number {
     return this.#options.snapshotter.listLayers().reduce((sum, { size }) => sum + size, 0);
+  }
+
+  diskUse(): Promise<ImageDiskUse> {
+    return this.#diskUse.measure(this.list());
   }
 
   layerSize(diffId: string): number {

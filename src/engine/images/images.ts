@@ -1,5 +1,6 @@
 import type { Platform } from '../../oci/descriptor.ts';
 import type { ImageConfigFile } from '../../oci/image-config.ts';
+import type { ImageDiskUse } from './disk-use.ts';
 import type { ImageTarget } from './image-manifests.ts';
 import type { ImageUser } from './image-remover.ts';
 
@@ -60,6 +61,8 @@ export interface ImageService {
   createImage(request: CreateImage): Promise<Image>;
   /** Sum of the sizes of all layers that any image uses, each once, in bytes. */
   layersSize(): number;
+  /** What layers and their compressed forms take on the disk. */
+  diskUse(): Promise<ImageDiskUse>;
   /** Bytes of one layer's files; 0 when it is not here. */
   layerSize(diffId: string): number;
 }

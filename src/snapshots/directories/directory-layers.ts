@@ -1,4 +1,5 @@
 import type { Logger } from '../../base/log.ts';
+import { diskBytes } from '../apply/disk-bytes.ts';
 import { EntryStore, infoOf } from '../apply/entry-store.ts';
 import type { LayerStore, LayerTree } from '../layers.ts';
 import type { LayerInfo, LayerSource } from '../snapshots.ts';
@@ -28,6 +29,13 @@ export class DirectoryLayers implements LayerStore {
 
   list(): LayerInfo[] {
     return [...this.#entries.all()].map(infoOf);
+  }
+
+  async diskSize(diffId: string): Promise<number> {
+    const meta = this.#entries.find(diffId);
+    if (meta === undefined) return 0;
+    const entry = await diskBytes(this.#entries.entryPath(meta));
+    return entry + (await diskBytes(this.#entries.treePath(meta.short)));
   }
 
   remove(diffId: string): void {

@@ -3,6 +3,7 @@ import { TareError } from '../../base/errors.ts';
 import { type Logger, silentLogger } from '../../base/log.ts';
 import { streamOf } from '../../base/streams.ts';
 import { Errno, fromNodeError, SyscallError } from '../../kernel/errno.ts';
+import { diskBytes } from '../apply/disk-bytes.ts';
 import { EntryStore, infoOf } from '../apply/entry-store.ts';
 import type { LayerMeta } from '../apply/layer-job.ts';
 import type { LayerStore, LayerTree } from '../layers.ts';
@@ -37,6 +38,11 @@ export class ErofsLayers implements LayerStore {
 
   list(): LayerInfo[] {
     return [...this.#entries.all()].map(infoOf);
+  }
+
+  async diskSize(diffId: string): Promise<number> {
+    const meta = this.#entries.find(diffId);
+    return meta === undefined ? 0 : await diskBytes(this.#entries.entryPath(meta));
   }
 
   remove(diffId: string): void {

@@ -82,6 +82,10 @@ export class OverlaySnapshotter implements Snapshotter {
     return this.#layers.list();
   }
 
+  layerDiskSize(diffId: string): Promise<number> {
+    return this.#layers.diskSize(diffId);
+  }
+
   async removeLayer(diffId: string): Promise<void> {
     this.#layers.remove(diffId);
   }

@@ -133,6 +133,11 @@ export class FakeImages implements ImageService {
     return 7;
   }
 
+  async diskUse() {
+    const byImage = new Map(this.items.map(({ id }) => [id, { trees: 60, compressed: 20 }]));
+    return { trees: 120, compressed: 40, byImage };
+  }
+
   layersSize(): number {
     return 100;
   }

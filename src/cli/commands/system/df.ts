@@ -20,7 +20,9 @@ export const command = defineCommand({
     if (flags.verbose && flags.format !== '') {
       throw new CommandFailure('the verbose and the format options conflict');
     }
-    const usage = await context.client.json<DiskUsageResponse>('GET', '/system/df');
+    const usage = await context.client.json<DiskUsageResponse>('GET', '/system/df', {
+      query: { tare: 1 },
+    });
     context.console.out(
       flags.verbose
         ? usageDetails(usage)
