@@ -8,6 +8,7 @@ import { containerStreamRoutes } from './routes/container-streams.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
 import { execRoutes } from './routes/exec.ts';
+import { imageMountRoutes } from './routes/image-mounts.ts';
 import { imageTransferRoutes } from './routes/image-transfer.ts';
 import { imageRoutes } from './routes/images.ts';
 import { laterRoutes } from './routes/later.ts';
@@ -40,6 +41,7 @@ export function allRoutes(dependencies: ApiDependencies): Route[] {
     ...execRoutes(dependencies.containers),
     ...imageRoutes(dependencies),
     ...imageTransferRoutes(dependencies),
+    ...imageMountRoutes(dependencies),
     ...registryRoutes(dependencies),
     ...networkRoutes(dependencies),
     ...volumeRoutes(dependencies),

@@ -2,6 +2,7 @@ import type { Logger } from '../base/log.ts';
 import type { ContainerService } from '../engine/containers/containers.ts';
 import type { ContainerQuery, FilterMap, QueryLookups } from '../engine/containers/query.ts';
 import type { EventBus } from '../engine/events/events.ts';
+import type { ImageMounts } from '../engine/images/image-mounts.ts';
 import type { ImageService } from '../engine/images/images.ts';
 import type { RegistryAccess } from '../engine/images/registries.ts';
 import type { NetworkService } from '../engine/networks/networks.ts';
@@ -15,6 +16,7 @@ export interface ApiDependencies {
   /** `execsOf`: ids of a container's running execs. */
   readonly containers: ContainerService & { execsOf?(ref: string): string[] };
   readonly images: ImageService;
+  readonly imageMounts: Pick<ImageMounts, 'mount' | 'unmount' | 'list'>;
   readonly registries: RegistryAccess;
   readonly networks: Pick<NetworkService, 'get' | 'list' | 'create' | 'remove'>;
   /** `size`: bytes of a volume's files; without it `system df` shows -1. */

@@ -23,6 +23,7 @@ import { Supervisor } from '../engine/containers/supervisor.ts';
 import { VolumeFiller } from '../engine/containers/volume-filler.ts';
 import { Waiters } from '../engine/containers/waiters.ts';
 import { EventLog } from '../engine/events/event-log.ts';
+import { ImageMounts } from '../engine/images/image-mounts.ts';
 import { ImageStore } from '../engine/images/image-store.ts';
 import { LayerBlobStore } from '../engine/images/layer-blobs-store.ts';
 import { layerLimit } from '../engine/images/layer-limit.ts';
@@ -119,9 +120,17 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
         .list()
         .filter((container) => container.imageId === imageId)
         .map(({ id, state }) => ({ id, running: isAlive(state) })),
+    mountedAt: (imageId) => imageMounts.pathOf(imageId),
     // A container that is being created has a snapshot before it has a row.
     layersInUse: () => [initLayer, ...snapshotter.layersInUse()],
     layerLimit: () => layerLimit(dataRoot, live.maxLayerSize),
+    log,
+  });
+
+  const imageMounts: ImageMounts = new ImageMounts({
+    directory: join(execRoot, 'images'),
+    images,
+    snapshotter,
     log,
   });
 
@@ -267,6 +276,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
   return {
     containers,
     images,
+    imageMounts,
     check,
     registries: fetcher,
     networks,
@@ -279,6 +289,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     /** Before the API answers; returns what is to be done after. */
     async recover(): Promise<() => Promise<void>> {
       await volumes.sweep();
+      imageMounts.adopt();
       await images.sweep();
       const unfinished = await recovery.adopt();
       return () => recovery.finish(unfinished);

@@ -71,6 +71,7 @@ function setup(root: string, layerLimit = () => 1e12): Setup {
     registry: offlineRegistry,
     events: { emit: () => {}, subscribe: () => () => {} },
     usersOf: (id) => users.get(id) ?? [],
+    mountedAt: () => undefined,
     layersInUse: () => snapshotter.layersInUse(),
     log: silentLogger,
   });

@@ -17,6 +17,7 @@ let index: ImageIndex;
 let remover: ImageRemover;
 let users: ImageUser[];
 let events: string[];
+let mounted: Set<string>;
 
 function add(id: string, tags: string[], digests: string[] = [], parent = ''): void {
   index.add({ id, configText: CONFIG, size: 1, parent, blobs: [], tags, digests });
@@ -32,10 +33,12 @@ const told = (step: RemovalStep) => ('deleted' in step ? { deleted: step.deleted
 beforeEach(() => {
   users = [];
   events = [];
+  mounted = new Set();
   index = new ImageIndex(noRows);
   remover = new ImageRemover({
     index,
     usersOf: () => users,
+    mountedAt: (id) => (mounted.has(id) ? '/view' : undefined),
     events: {
       emit: (event) => void events.push(`${event.action} ${event.attributes.name}`),
       subscribe: () => () => {},
@@ -124,6 +127,19 @@ describe('ImageRemover', () => {
     expect(() => rm('aa')).toThrow('image is referenced in multiple repositories');
     expect(rm('x:1')).toEqual([{ untagged: 'x:1' }]);
     expect(rm(`z@${B}`)).toEqual([{ untagged: `z@${B}` }, { deleted: A }]);
+  });
+
+  test('a mounted image stays, with its last name; prune leaves it alone', () => {
+    add(A, ['docker.io/library/x:1', 'docker.io/library/x:2']);
+    mounted.add(A);
+    expect(rm('x:2')).toEqual([{ untagged: 'x:2' }]);
+    for (const ref of ['x:1', 'aa']) {
+      expect(() => rmForce(ref)).toThrow(
+        'conflict: unable to delete aa0000000000 (cannot be forced) - image is mounted at /view: unmount it first',
+      );
+    }
+    expect(remover.prune(true, () => true)).toEqual([]);
+    expect(index.get(A).repoTags).toEqual(['x:1']);
   });
 
   test('a refused removal by id takes no name away', () => {

@@ -16,6 +16,8 @@ export interface ImageUser {
 export interface ImageRemoverParts {
   readonly index: ImageIndex;
   readonly usersOf: (imageId: string) => readonly ImageUser[];
+  /** Where an image is mounted for looking inside; undefined when it is not. */
+  readonly mountedAt: (imageId: string) => string | undefined;
   readonly events: EventBus;
 }
 
@@ -85,10 +87,12 @@ export class ImageRemover {
 
   /** Returns true when the image has no name any more. */
   #removeName(image: Image, ref: string, force: boolean, steps: RemovalStep[]): boolean {
-    const { index, usersOf } = this.#parts;
+    const { index, usersOf, mountedAt } = this.#parts;
     const names = index.namesOf(image.id);
+    const single = isSingleReference(names);
+    if (single && mountedAt(image.id) !== undefined) this.#checkDelete(image, force, true);
     const user = usersOf(image.id)[0];
-    if (!force && user && isSingleReference(names)) {
+    if (!force && user && single) {
       throw new TareError(
         'conflict',
         `conflict: unable to remove repository reference "${ref}" (must force) - container ${shortId(user.id)} is using its referenced image ${shortId(image.id)}`,
@@ -127,7 +131,7 @@ export class ImageRemover {
 
   /** Throws `conflict` for what is in the way. `ignoreNames`: they are about to be removed. */
   #checkDelete(image: Image, force: boolean, ignoreNames: boolean): void {
-    const { index, usersOf } = this.#parts;
+    const { index, usersOf, mountedAt } = this.#parts;
     const refuse = (how: string, why: string): TareError =>
       new TareError('conflict', `conflict: unable to delete ${shortId(image.id)} (${how}) - ${why}`);
     if (index.childrenOf(image.id).length > 0) {
@@ -137,6 +141,10 @@ export class ImageRemover {
     const running = users.find((user) => user.running);
     if (running) {
       throw refuse('cannot be forced', `image is being used by running container ${shortId(running.id)}`);
+    }
+    const path = mountedAt(image.id);
+    if (path !== undefined) {
+      throw refuse('cannot be forced', `image is mounted at ${path}: unmount it first`);
     }
     if (force) return;
     if (!ignoreNames && index.namesOf(image.id).length > 0) {

@@ -49,6 +49,8 @@ export interface ImageStoreOptions {
   readonly registry: RegistryReader;
   readonly events: EventBus;
   readonly usersOf: (imageId: string) => readonly ImageUser[];
+  /** Where an image is mounted for looking inside; undefined when it is not. */
+  readonly mountedAt: (imageId: string) => string | undefined;
   /** Diff ids that containers stand on. */
   readonly layersInUse: () => Iterable<string>;
   /** Bytes that a layer may unpack to (layer-limit.ts). */

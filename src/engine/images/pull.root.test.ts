@@ -128,6 +128,7 @@ describe('pull', () => {
       pusher: offlineRegistry,
       registry: offlineRegistry,
       events: { emit: () => {}, subscribe: () => () => {} },
+      mountedAt: () => undefined,
       usersOf: () => [],
       layersInUse: () => [],
       log: silentLogger,

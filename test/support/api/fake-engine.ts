@@ -145,6 +145,31 @@ const info: SystemInfo = {
   warnings: [],
 };
 
+class FakeImageMounts {
+  readonly #images: FakeImages;
+  readonly #mounted = new Set<string>();
+
+  constructor(images: FakeImages) {
+    this.#images = images;
+  }
+
+  mount(ref: string) {
+    const image = this.#images.get(ref);
+    this.#mounted.add(image.id);
+    return { image, path: `/view/${image.id}` };
+  }
+
+  unmount(ref: string) {
+    const image = this.#images.get(ref);
+    if (!this.#mounted.delete(image.id)) throw new TareError('not-found', `the image ${ref} is not mounted`);
+    return { image, path: `/view/${image.id}` };
+  }
+
+  list() {
+    return [...this.#mounted].map((id) => ({ image: this.#images.get(id), path: `/view/${id}` }));
+  }
+}
+
 /** An engine in memory. */
 export function fakeDependencies() {
   const containers = new FakeContainers();
@@ -199,6 +224,7 @@ export function fakeDependencies() {
       root: '',
     }),
     check: { async *run() {} },
+    imageMounts: new FakeImageMounts(images),
     storageDriver: 'overlay',
     version: '0.1.0',
     now: () => NOW,
