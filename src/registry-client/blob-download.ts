@@ -3,6 +3,7 @@ import type { ContentStore, Ingest } from '../content/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Reference } from '../oci/reference.ts';
 import { describeRequest, RetryableError } from './failures.ts';
+import type { BlobTap } from './registry-client.ts';
 import { responseFailure } from './response-failure.ts';
 import { Retries } from './retry.ts';
 import type { RegistrySession } from './session.ts';
@@ -13,6 +14,12 @@ const PROGRESS_BYTES = 64 * 1024;
 
 /** The server cannot go on where the ingest ends: begin at 0. */
 class RestartNeeded extends Error {}
+
+/** Who looks on: `progress` with the bytes that are there, `tap` as FetchOptions.tapFor. */
+export interface BlobWatch {
+  readonly progress: (current: number) => void;
+  readonly tap?: (() => BlobTap | undefined) | undefined;
+}
 
 /**
  * Brings one blob into the store. After a cut it asks for the rest only (RFC 9110 range requests), also when
@@ -25,17 +32,26 @@ export async function downloadBlob(
   ref: Reference,
   descriptor: Descriptor,
   content: ContentStore,
-  progress: (current: number) => void,
+  watch: BlobWatch,
   signal: AbortSignal,
 ): Promise<void> {
+  let tap: BlobTap | undefined;
   const retries = new Retries(session.retryPolicy(signal));
   let restarts = 0;
-  for (;;) {
+  for (let first = true; ; first = false) {
     const ingest = await content.ingest(`pull:${descriptor.digest}`);
     const start = ingest.offset;
+    if (first && start === 0) tap = watch.tap?.();
     try {
       if (start > descriptor.size) throw new RestartNeeded('the ingest is longer than the blob');
-      if (start < descriptor.size) await transfer(session, ref, descriptor, ingest, progress, signal);
+      if (start < descriptor.size) {
+        const take = async (chunk: Uint8Array): Promise<void> => {
+          await Promise.all([ingest.write(chunk), tap?.write(chunk)]);
+          watch.progress(ingest.offset);
+        };
+        await transfer(session, ref, descriptor, ingest, take, signal);
+      }
+      tap?.end(true);
       await ingest.commit({
         digest: descriptor.digest,
         size: descriptor.size,
@@ -44,12 +60,16 @@ export async function downloadBlob(
       return;
     } catch (error) {
       const wrong = error instanceof RestartNeeded || isKind(error, 'corrupt');
+      if (wrong) tap?.end(false);
       if (wrong) await ingest.abort();
       else await ingest.close();
       if (wrong && start > 0 && restarts++ === 0) continue;
       if (wrong) throw verificationFailure(descriptor, error);
       if (ingest.offset - start >= PROGRESS_BYTES) retries.progressed();
-      await retries.next(error);
+      await retries.next(error).catch((failure: unknown) => {
+        tap?.end(false);
+        throw failure;
+      });
     }
   }
 }
@@ -68,7 +88,7 @@ async function transfer(
   ref: Reference,
   descriptor: Descriptor,
   ingest: Ingest,
-  progress: (current: number) => void,
+  take: (chunk: Uint8Array) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
   const from = ingest.offset;
@@ -82,8 +102,7 @@ async function transfer(
     if (ingest.offset + chunk.byteLength > descriptor.size) {
       throw new TareError('corrupt', `the server sent more than ${descriptor.size} bytes`);
     }
-    await ingest.write(chunk);
-    progress(ingest.offset);
+    await take(chunk);
   }
   if (ingest.offset < descriptor.size) {
     throw new RetryableError(

@@ -4,7 +4,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { Reference } from '../oci/reference.ts';
 import { downloadBlob } from './blob-download.ts';
 import { LayerProgress } from './progress.ts';
-import type { FetchedLayer, FetchOptions } from './registry-client.ts';
+import type { BlobTap, FetchedLayer, FetchOptions } from './registry-client.ts';
 import { throwIfCancelled } from './retry.ts';
 import type { Semaphore } from './semaphore.ts';
 import type { RegistrySession } from './session.ts';
@@ -44,7 +44,12 @@ export function startLayers(
     if (skipped) progress.status('Already exists');
     const ready = skipped
       ? Promise.resolve()
-      : fetchBlob(sources, ref, descriptor, content, shared, { signal, progress, hold: options.hold });
+      : fetchBlob(sources, ref, descriptor, content, shared, {
+          signal,
+          progress,
+          hold: options.hold,
+          tap: () => options.tapFor?.(diffId),
+        });
     ready.catch((error: unknown) => failure.abort(error));
     return { descriptor, diffId, skipped, ready };
   });
@@ -66,9 +71,10 @@ export async function fetchBlob(
     readonly signal: AbortSignal;
     readonly progress?: LayerProgress;
     readonly hold: ((digest: string) => void) | undefined;
+    readonly tap?: () => BlobTap | undefined;
   },
 ): Promise<void> {
-  const { signal, progress, hold } = options;
+  const { signal, progress, hold, tap } = options;
   hold?.(descriptor.digest);
   if (content.size(descriptor.digest) !== undefined) {
     progress?.status('Already exists');
@@ -81,7 +87,7 @@ export async function fetchBlob(
       // Another fetch may have brought it while this one waited.
       if (content.size(descriptor.digest) !== undefined) return;
       await downloadFrom(sources, flightSignal, (session) =>
-        downloadBlob(session, ref, descriptor, content, tell, flightSignal),
+        downloadBlob(session, ref, descriptor, content, { progress: tell, tap }, flightSignal),
       );
     });
   await shared.flights.run(descriptor.digest, signal, (current) => progress?.downloading(current), work);

@@ -115,6 +115,8 @@ export interface FetchOptions {
   readonly signal: AbortSignal;
   /** True for a layer whose tree is there already: it is not downloaded. `index` counts from the lowest. */
   readonly skipLayer?: (diffId: string, index: number, diffIds: readonly string[]) => boolean;
+  /** Asked when the download of a layer begins at its first byte. */
+  readonly tapFor?: (diffId: string) => BlobTap | undefined;
   /** Called with each blob's digest before the blob can appear in the store, so that a lease can hold it. */
   readonly hold?: (digest: string) => void;
 }
@@ -125,6 +127,17 @@ export interface FetchEvent {
   readonly status?: string;
   readonly current?: number;
   readonly total?: number;
+}
+
+/**
+ * Looks on while a blob comes in, for whoever wants to work on it before it is whole. It gets the bytes from the
+ * first to the last, also over cuts, then `end`.
+ */
+export interface BlobTap {
+  /** Resolves when more may come: the download waits for it. Never rejects. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** `whole`: all bytes came; else the download failed or begins anew, and nothing more is told. May come twice. */
+  end(whole: boolean): void;
 }
 
 export interface FetchedImage {

@@ -75,15 +75,16 @@ export interface Snapshotter {
   close(): Promise<void>;
 }
 
-/** A layer's tar as a stream, or a file that may be compressed (gzip, zstd). */
-export type LayerSource = ReadableStream<Uint8Array> | LayerFile;
+/** A layer's tar, plain, or packed as registries and archives have it. */
+export type LayerSource = ReadableStream<Uint8Array> | PackedLayer;
 
-/** A file is read and decompressed in the thread that stores the layer: the fastest way for a whole blob. */
-export interface LayerFile {
-  readonly file: string;
+/** A layer that may be compressed (gzip, zstd): unpacked in the thread that stores it. */
+export interface PackedLayer {
+  /** A stream, or the path of a file, which that thread then reads by itself. */
+  readonly packed: ReadableStream<Uint8Array> | string;
   /** Bytes that it may unpack to (archive/unpack-limit.ts). */
   readonly maxBytes: number;
-  /** Called with the bytes of the file that have been read. */
+  /** Called with the bytes that have been read of a file. */
   readonly report?: (current: number) => void;
 }
 

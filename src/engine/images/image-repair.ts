@@ -37,7 +37,7 @@ export class ImageRepair {
   async #restored(diffId: string, digest: string): Promise<boolean> {
     const { content, snapshotter, layerLimit } = this.#parts;
     try {
-      await snapshotter.applyLayer(diffId, { file: content.path(digest), maxBytes: layerLimit() });
+      await snapshotter.applyLayer(diffId, { packed: content.path(digest), maxBytes: layerLimit() });
       return true;
     } catch (error) {
       if (isKind(error, 'corrupt', 'invalid', 'not-found')) return false;

@@ -11,6 +11,7 @@ import {
 } from '../../oci/reference.ts';
 import type { FetchedImage, FetchedLayer, ImageFetcher } from '../../registry-client/registry-client.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
+import { EarlyLayers } from './early-layers.ts';
 import type { ImageIndex } from './image-index.ts';
 import type { Image, ProgressEvent, PullOptions } from './images.ts';
 import type { LayerBlobs } from './layer-blobs.ts';
@@ -37,6 +38,7 @@ export async function pullImage(
   const ref = withDefaultTag(reference);
   // The first layer that fails ends the others, and its error is the pull's.
   const failure = new AbortController();
+  const early = new EarlyLayers(snapshotter, parts.layerLimit);
   const fetched = await fetcher.fetchImage(
     ref,
     {
@@ -45,13 +47,15 @@ export async function pullImage(
       report: options.report,
       signal: AbortSignal.any([options.signal, failure.signal]),
       skipLayer: (diffId) => snapshotter.hasLayer(diffId),
+      tapFor: (diffId) => early.tapFor(diffId),
     },
     content,
   );
-  const stored = fetched.layers.map((layer) => storeLayer(layer, parts, options.report));
+  const stored = fetched.layers.map((layer) => storeLayer(layer, early, parts, options.report));
   for (const one of stored) one.catch((error: unknown) => failure.abort(error));
   // Nothing may write into the store after the lease has ended.
   await Promise.allSettled([...stored, fetched.done]);
+  await early.cancel();
   if (failure.signal.aborted) throw failure.signal.reason;
   await fetched.done;
   const size = (await Promise.all(stored)).reduce((sum, one) => sum + one, 0);
@@ -90,6 +94,7 @@ function blobsOf(fetched: FetchedImage): string[] {
 /** Waits for a layer's blob, unpacks it and returns the size of its files in bytes. */
 async function storeLayer(
   layer: FetchedLayer,
+  early: EarlyLayers,
   parts: PullParts,
   report: (event: ProgressEvent) => void,
 ): Promise<number> {
@@ -99,11 +104,15 @@ async function storeLayer(
   if (known !== undefined) return known.size;
   const id = shortDigest(layer.descriptor.digest);
   const total = layer.descriptor.size;
-  const info = await snapshotter.applyLayer(layer.diffId, {
-    file: content.path(layer.descriptor.digest),
-    maxBytes: parts.layerLimit(),
-    report: (current) => report({ id, status: 'Extracting', current, total }),
-  });
+  report({ id, status: 'Extracting', current: 0, total });
+  const unpacked = await early.stored(layer.diffId);
+  const info =
+    unpacked ??
+    (await snapshotter.applyLayer(layer.diffId, {
+      packed: content.path(layer.descriptor.digest),
+      maxBytes: parts.layerLimit(),
+      report: (current) => report({ id, status: 'Extracting', current, total }),
+    }));
   report({ id, status: 'Pull complete' });
   return info.size;
 }

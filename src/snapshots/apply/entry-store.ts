@@ -67,7 +67,8 @@ export class EntryStore<Meta extends LayerMeta> {
     return this.#applying.run(diffId ?? randomName(16), async () => {
       const known = diffId === undefined ? undefined : this.#known.get(diffId);
       if (known === undefined) return this.#make(diffId, source);
-      if (source instanceof ReadableStream) await source.cancel().catch(() => {});
+      const stream = source instanceof ReadableStream ? source : source.packed;
+      if (typeof stream !== 'string') await stream.cancel().catch(() => {});
       return infoOf(known);
     });
   }

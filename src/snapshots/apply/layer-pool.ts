@@ -83,14 +83,14 @@ async function runJob(
   const ended = Promise.withResolvers<LayerJobResult | undefined>();
   // A failure may come while the source is being read; the race below sees it.
   ended.promise.catch(() => {});
-  const report = source instanceof ReadableStream ? undefined : source.report;
+  const packed = source instanceof ReadableStream ? undefined : source;
   let outstanding = 0;
   let failure: TareError | undefined;
   let wake: () => void = () => {};
   worker.onmessage = (event: MessageEvent<FromWorker>): void => {
     const message = event.data;
     if ('ack' in message) outstanding--;
-    else if ('read' in message) report?.(message.read);
+    else if ('read' in message) packed?.report?.(message.read);
     else if ('result' in message) ended.resolve(message.result);
     else if ('aborted' in message) ended.resolve(undefined);
     else {
@@ -105,14 +105,15 @@ async function runJob(
     wake();
   };
   const send = (message: ToWorker): void => worker.postMessage(message);
-  send({ begin: request });
-  if (!(source instanceof ReadableStream)) {
-    // The Worker reads it to its end by itself.
-    send({ file: source.file, maxBytes: source.maxBytes });
-    return resultOf(await ended.promise);
-  }
+  const file = typeof packed?.packed === 'string' ? packed.packed : undefined;
+  send({
+    begin: request,
+    ...(file === undefined ? {} : { file }),
+    ...(packed === undefined ? {} : { maxBytes: packed.maxBytes }),
+  });
+  if (file !== undefined) return resultOf(await ended.promise);
   try {
-    for await (const chunk of piecesOf(source, MESSAGE)) {
+    for await (const chunk of piecesOf(streamFrom(source), MESSAGE)) {
       while (outstanding >= WINDOW && failure === undefined) {
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -129,6 +130,13 @@ async function runJob(
   }
   if (failure === undefined) send({ end: true });
   return resultOf(await ended.promise);
+}
+
+/** The stream of a source that is no file. */
+function streamFrom(source: LayerSource): ReadableStream<Uint8Array> {
+  if (source instanceof ReadableStream) return source;
+  if (typeof source.packed !== 'string') return source.packed;
+  throw new TareError('internal', 'a file is read by the Worker');
 }
 
 function resultOf(result: LayerJobResult | undefined): LayerJobResult {

@@ -10,11 +10,13 @@ import type { LayerJob, LayerJobRequest, LayerJobResult } from './layer-job.ts';
  * Runs layer jobs away from the main thread: hashing, parsing and writing block. One job at a time.
  */
 
-/** Messages to the Worker: a job begins, then come its bytes, or the file that has them. `chunk` is transferred. */
+/**
+ * Messages to the Worker: a job begins, then come the bytes of its tar, or a file that has them. With `maxBytes` they
+ * are packed. `chunk` is transferred.
+ */
 export type ToWorker =
-  | { readonly begin: LayerJobRequest }
+  | { readonly begin: LayerJobRequest; readonly file?: string; readonly maxBytes?: number }
   | { readonly chunk: Uint8Array }
-  | { readonly file: string; readonly maxBytes: number }
   | { readonly end: true }
   | { readonly abort: true };
 
@@ -32,6 +34,8 @@ declare const self: Worker;
 const PIECE = 512 * 1024;
 
 let job: LayerJob | undefined;
+/** Where the chunks of a packed stream wait for being unpacked. */
+let queue: ChunkQueue | undefined;
 /** After an error the rest of the job's messages are only acknowledged. */
 let failed = false;
 
@@ -64,18 +68,18 @@ function finish(): void {
   reply({ result });
 }
 
-/** Stores a whole file: what is read and decompressed next is under way while this thread works. */
-async function storeFile(path: string, maxBytes: number): Promise<void> {
+/** Unpacks and stores: what is read and decompressed next is under way while this thread works. */
+async function storePacked(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<void> {
   const work = job;
-  for await (const piece of decompressedWithin(reportedPieces(path), { maxBytes })) {
+  for await (const piece of decompressedWithin(source, { maxBytes })) {
     // An abort has ended it.
     if (work === undefined || job !== work) return;
     work.push(piece);
   }
-  finish();
+  if (job === work) finish();
 }
 
-async function* reportedPieces(path: string): AsyncGenerator<Uint8Array> {
+async function* filePieces(path: string): AsyncGenerator<Uint8Array> {
   let read = 0;
   for await (const piece of createReadStream(path, { highWaterMark: PIECE })) {
     yield piece as Uint8Array;
@@ -84,14 +88,60 @@ async function* reportedPieces(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
+/** Chunks of a packed stream, each acknowledged when it is taken. */
+class ChunkQueue {
+  readonly #chunks: Uint8Array[] = [];
+  #ended = false;
+  #wake: () => void = () => {};
+
+  add(chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    this.#wake();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const chunk = this.#chunks.shift();
+      if (chunk !== undefined) {
+        reply({ ack: true });
+        yield chunk;
+      } else if (this.#ended) return;
+      else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    }
+  }
+}
+
+function take(chunk: Uint8Array): void {
+  if (queue !== undefined && !failed) {
+    queue.add(chunk);
+    return;
+  }
+  reply({ ack: true });
+  job?.push(chunk);
+}
+
 function handle(message: ToWorker): void {
-  if ('begin' in message) begin(message.begin);
-  else if ('chunk' in message) {
-    reply({ ack: true });
-    job?.push(message.chunk);
-  } else if ('file' in message) storeFile(message.file, message.maxBytes).catch(fail);
-  else if ('end' in message) finish();
-  else {
+  if ('begin' in message) {
+    begin(message.begin);
+    const { file, maxBytes } = message;
+    queue = maxBytes === undefined || file !== undefined ? undefined : new ChunkQueue();
+    const source = file === undefined ? queue : filePieces(file);
+    if (source !== undefined && maxBytes !== undefined) storePacked(source, maxBytes).catch(fail);
+  } else if ('chunk' in message) take(message.chunk);
+  else if ('end' in message) {
+    if (queue === undefined) finish();
+    else queue.end();
+  } else {
+    queue?.end();
     job?.abandon();
     job = undefined;
     if (!failed) reply({ aborted: true });
