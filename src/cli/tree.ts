@@ -60,6 +60,17 @@ export const NOUNS: Readonly<Record<string, Noun>> = {
     },
     aliases: { list: 'ls', remove: 'rm', umount: 'unmount' },
   },
+  manifest: {
+    summary: 'Manage image manifests and lists of them in registries',
+    verbs: {
+      annotate: () => import('./commands/manifest/annotate.ts'),
+      create: () => import('./commands/manifest/create.ts'),
+      inspect: () => import('./commands/manifest/inspect.ts'),
+      push: () => import('./commands/manifest/push.ts'),
+      rm: () => import('./commands/manifest/rm.ts'),
+    },
+    aliases: { remove: 'rm' },
+  },
   network: {
     summary: 'Manage networks',
     verbs: {

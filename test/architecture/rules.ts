@@ -48,7 +48,7 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
   api: { value: FORMATS, type: [...ENGINE, 'content'] },
   'registry-server': { value: FORMATS, type: [...ENGINE, 'content'] },
 
-  cli: { value: FORMATS, dynamic: ['archive'] },
+  cli: { value: FORMATS, dynamic: ['archive', 'registry-client'] },
   daemon: { value: [...LOWER, ...MECHANISMS, ...ENGINE, 'api', 'registry-server'] },
   main: { value: ['cli'], dynamic: ['daemon', 'registry-server'] },
 };

@@ -31,3 +31,8 @@ export const forcePrune = flag(toggle, { short: 'f', help: 'Do not ask for confi
 
 /** `--detach-keys`. */
 export const detachKeys = flag(text, { help: 'Keys that detach from the container (default ctrl-p,ctrl-q)' });
+
+/** `--insecure` of the commands that ask a registry themselves. */
+export const insecureRegistry = flag(toggle, {
+  help: "Do not verify the registry's certificate, and do with plain HTTP",
+});
