@@ -1,12 +1,16 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildVersion } from '../base/build-version.ts';
 import { isKind, messageOf, TareError, wrapError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { fromNodeError } from '../kernel/errno.ts';
 import { type FileLock, lockFile } from '../kernel/file-lock.ts';
+import { CERTIFICATE_FOLDERS, readHostCertificates } from '../registry-client/host-certificates.ts';
 import { HttpService } from '../registry-server/http-service.ts';
 import { type ListenAddress, listen, type TlsFiles } from '../registry-server/listener.ts';
 import { Metrics } from '../registry-server/metrics.ts';
+import { Places, parseProxy, prefixOf } from '../registry-server/places.ts';
+import { ProxyRegistry } from '../registry-server/proxy/proxy-registry.ts';
 import { LineRequestLog } from '../registry-server/request-log.ts';
 import type {
   RegistryCollection,
@@ -16,6 +20,7 @@ import type {
 import { registryAccess } from './registry-auth.ts';
 import { openRegistryStore, type RegistryStore } from './registry-compose.ts';
 import { serveControl } from './registry-control.ts';
+import { ClientUpstream } from './registry-upstream.ts';
 
 /** How long requests may go on after the registry was told to stop. Milliseconds. */
 const GRACE = 10_000;
@@ -58,14 +63,14 @@ async function open(
   closing.push(() => store.close());
   const metrics = measured(store);
   const { registry } = store;
+  const places = new Places({
+    reader: registry,
+    writer: settings.readOnly ? undefined : registry,
+    mayDelete: settings.deletes,
+  });
+  addCaches(places, settings, store, metrics, log, closing);
   const service = new HttpService({
-    placeOf: (repository) => ({
-      repository,
-      scope: repository,
-      reader: registry,
-      writer: settings.readOnly ? undefined : registry,
-      mayDelete: settings.deletes,
-    }),
+    placeOf: (repository, namespace) => places.find(repository, namespace),
     catalog: registry,
     authenticator: access.authenticator,
     tokens: access.tokens,
@@ -100,6 +105,43 @@ async function open(
   closing.push(() => listener.close(GRACE));
   return { address: listener.address, metricsAddress, collect };
 }
+
+/** The pull-through caches of `--proxy`. Throws `invalid`. */
+function addCaches(
+  places: Places,
+  { proxies, maxUploadSize }: RegistrySettings,
+  { registry, content }: RegistryStore,
+  metrics: Metrics,
+  log: Logger,
+  closing: (() => unknown)[],
+): void {
+  const stop = new AbortController();
+  const client = {
+    certificatesFor: (host: string) => readHostCertificates(CERTIFICATE_FOLDERS, host),
+    userAgent: `tare/${buildVersion().version}`,
+  };
+  for (const proxy of proxies.map(parseProxy)) {
+    const cache = new ProxyRegistry({
+      prefix: prefixOf(proxy.host),
+      upstream: new ClientUpstream(proxy, client, stop.signal),
+      local: registry,
+      content,
+      log,
+      maxSize: maxUploadSize,
+      now: Date.now,
+      count: (outcome) => metrics.count(`proxy_${outcome}`, CACHE_HELP[outcome]),
+    });
+    places.add(proxy.host, cache);
+    closing.push(() => cache.close());
+  }
+  closing.push(() => stop.abort());
+}
+
+const CACHE_HELP = {
+  hit: 'Answered from a cache, the tag being unchanged upstream.',
+  miss: 'Fetched from upstream.',
+  stale: 'Tags answered from a cache while upstream was away.',
+} as const;
 
 /** Collects garbage where no server runs on the root. */
 export async function collectRoot(settings: RegistryRootSettings, log: Logger): Promise<RegistryCollection> {

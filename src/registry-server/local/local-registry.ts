@@ -100,7 +100,7 @@ export class LocalRegistry implements RegistryReader, RegistryWriter {
 
   finishUpload(repository: string, id: string, digest: string, chunk: UploadChunk): Promise<void> {
     return this.#parts.uploads.finish(repository, id, chunk, (ingest) =>
-      this.#commit(repository, digest, ingest),
+      this.adoptIngest(repository, digest, ingest),
     );
   }
 
@@ -113,15 +113,15 @@ export class LocalRegistry implements RegistryReader, RegistryWriter {
     const ingest = await this.#parts.content.ingest(`put:${algorithm}:${crypto.randomUUID()}`);
     try {
       await this.#parts.uploads.receive(ingest, chunk);
-      await this.#commit(repository, digest, ingest);
+      await this.adoptIngest(repository, digest, ingest);
     } finally {
       // After a commit there is nothing left to abort.
       await ingest.abort();
     }
   }
 
-  /** Makes an ingest a blob of the repository. */
-  async #commit(repository: string, digest: string, ingest: Ingest): Promise<void> {
+  /** Makes an ingest a blob of the repository. Throws DIGEST_INVALID. */
+  async adoptIngest(repository: string, digest: string, ingest: Ingest): Promise<void> {
     const { metadata, fileLock, now } = this.#parts;
     await fileLock.run(digest, async () => {
       const { size } = await ingest.commit({ digest }).catch((error: unknown) => {
@@ -138,14 +138,22 @@ export class LocalRegistry implements RegistryReader, RegistryWriter {
     from: string | undefined,
     mayRead: (repository: string) => boolean,
   ): Promise<boolean> {
-    const { metadata, content, fileLock, now } = this.#parts;
+    const { metadata } = this.#parts;
     const candidates = from === undefined ? metadata.repositoriesWith(digest) : [from];
+    const isSource = (name: string) => mayRead(name) && metadata.blobLink(name, digest) !== undefined;
+    return this.adoptStored(repository, digest, () => candidates.some(isSource));
+  }
+
+  /** Links a blob whose bytes are stored already, whoever has it; false when they are not, or `allowed` says so. */
+  async adoptStored(
+    repository: string,
+    digest: string,
+    allowed: () => boolean = () => true,
+  ): Promise<boolean> {
+    const { metadata, content, fileLock, now } = this.#parts;
     return fileLock.run(digest, async () => {
-      const source = candidates.find(
-        (name) => mayRead(name) && metadata.blobLink(name, digest) !== undefined,
-      );
       const size = content.size(digest);
-      if (source === undefined || size === undefined) return false;
+      if (size === undefined || !allowed()) return false;
       metadata.linkBlob(repository, digest, size, now());
       return true;
     });
