@@ -43,18 +43,18 @@ export class OpenPush implements RepositoryPush {
   async blob(source: BlobSource): Promise<PushedBlob> {
     const { slots, flights } = this.#shared;
     const key = `${this.#session.endpoint.url.href} ${this.#ref.path} ${source.key}`;
-    if (!slots.idle) source.report({ state: 'waiting' });
     let total = 0;
     let done: PushedBlob | undefined;
     const listener = (current: number) => source.report({ state: 'pushing', current, total });
-    await flights.run(key, this.#signal, listener, (signal, tell) =>
-      slots.run(signal, async () => {
+    await flights.run(key, this.#signal, listener, (signal, tell) => {
+      if (!slots.idle) source.report({ state: 'waiting' });
+      return slots.run(signal, async () => {
         done = await this.#bring(source, signal, (current, all) => {
           total = all;
           tell(current);
         });
-      }),
-    );
+      });
+    });
     // Who joined another push's upload finds the blob there.
     return done ?? this.blob(source);
   }

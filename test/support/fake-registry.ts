@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { digestOf } from '../../src/oci/digest.ts';
 import { MEDIA_TYPES } from '../../src/oci/manifest.ts';
+import { FakeUploads } from './fake-uploads.ts';
 
 /** One request as the registry saw it. */
 export interface SeenRequest {
@@ -25,6 +26,7 @@ export class FakeRegistry {
   readonly manifests = new Map<string, { bytes: Uint8Array; mediaType: string }>();
   readonly seen: SeenRequest[] = [];
   readonly faults: Fault[] = [];
+  readonly writing = new FakeUploads(this);
   auth: 'none' | 'basic' | 'token' = 'none';
   user: { name: string; password: string } | undefined;
   /** Tokens that are still good. */
@@ -103,7 +105,7 @@ export class FakeRegistry {
     if (url.pathname === '/token') this.#token(request, response, url);
     else if (!this.#allowed(authorization)) this.#challenge(response);
     else if (url.pathname === '/v2/') response.end('{}');
-    else this.#serve(request, response, url);
+    else if (!this.writing.handle(request, response, url)) this.#serve(request, response, url);
   }
 
   #serve(request: IncomingMessage, response: ServerResponse, url: URL): void {
