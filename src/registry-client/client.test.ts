@@ -371,6 +371,35 @@ describe('survives', () => {
     expect(registry.paths().filter((path) => path.includes('/manifests/'))).toHaveLength(3);
   });
 
+  test('429, after the time that it names', async () => {
+    onlyLayer();
+    const times: number[] = [];
+    registry.faults.push(
+      onPath('/manifests/', 1, (response) => {
+        times.push(performance.now());
+        response.writeHead(429, { 'Retry-After': '1' }).end();
+      }),
+      (_request, _response, path) => {
+        if (path.includes('/manifests/')) times.push(performance.now());
+        return false;
+      },
+    );
+    await fetchAll('app');
+    expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThan(900);
+  });
+
+  test('connections that are reset', async () => {
+    const layer = onlyLayer();
+    registry.faults.push(
+      onPath('/manifests/', 1, (_response, request) => void request.socket.resetAndDestroy()),
+    );
+    registry.faults.push(
+      onPath(layer.digest, 1, (_response, request) => void request.socket.resetAndDestroy()),
+    );
+    await fetchAll('app');
+    expect(content.size(layer.digest)).toBe(layer.size);
+  });
+
   test('a server that goes silent in the middle', async () => {
     client = new RegistryClient({ ...CONFIG, idleTimeoutMs: 100 });
     const layer = onlyLayer();
@@ -510,13 +539,13 @@ describe('refuses', () => {
     expect((await failureOf(fetchAll('app'))).message).toBe('invalid image: 2 layers, but 3 diff IDs');
   });
 
-  test('an index that never ends', async () => {
+  test.each([6, 1000])('an index in an index, %d deep', async (depth) => {
     let inner = registry.image('app', undefined, LAYERS) as {
       mediaType: string;
       digest: string;
       size: number;
     };
-    for (let i = 0; i < 6; i++) {
+    for (let i = 0; i < depth; i++) {
       const { mediaType, digest, size } = inner;
       inner = registry.document(
         'app',

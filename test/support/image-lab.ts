@@ -13,7 +13,7 @@ import type { Snapshotter } from '../../src/snapshots/snapshots.ts';
 import { Database } from '../../src/store/database.ts';
 import { ImageTable } from '../../src/store/tables/images.ts';
 import { LayerBlobTable } from '../../src/store/tables/layer-blobs.ts';
-import { offlineRegistry } from './offline-registry.ts';
+import { offlineRegistry, type Registries } from './offline-registry.ts';
 
 export type Member = TarMember & { readonly content?: string | Uint8Array };
 
@@ -49,7 +49,7 @@ export interface Setup {
   readonly close: () => Promise<void>;
 }
 
-function setup(root: string, layerLimit = () => 1e12): Setup {
+function setup(root: string, layerLimit = () => 1e12, registry: Registries = offlineRegistry): Setup {
   const database = new Database(':memory:');
   const snapshotter = overlaySnapshotter(`${root}/overlay`);
   const content = new LocalContentStore(`${root}/content`);
@@ -66,9 +66,9 @@ function setup(root: string, layerLimit = () => 1e12): Setup {
     content,
     snapshotter,
     layerBlobs,
-    fetcher: offlineRegistry,
-    pusher: offlineRegistry,
-    registry: offlineRegistry,
+    fetcher: registry,
+    pusher: registry,
+    registry,
     events: { emit: () => {}, subscribe: () => () => {} },
     usersOf: (id) => users.get(id) ?? [],
     mountedAt: () => undefined,
@@ -88,8 +88,8 @@ export class ImageLab {
   readonly #open: Setup[] = [];
 
   /** An empty store; `layerLimit`: bytes that a layer may unpack to. */
-  fresh(layerLimit?: () => number): Setup {
-    const made = setup(`${this.#base}/${this.#open.length}`, layerLimit);
+  fresh(layerLimit?: () => number, registry?: Registries): Setup {
+    const made = setup(`${this.#base}/${this.#open.length}`, layerLimit, registry);
     this.#open.push(made);
     return made;
   }
