@@ -29,6 +29,7 @@ const library = dlopen('libc.so.6', {
   fcntl: { args: [i32, i32, i64], returns: i32 },
   flock: { args: [i32, i32], returns: i32 },
   prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
+  memfd_create: { args: [pointer, u32], returns: i32 },
   mknod: { args: [pointer, u32, u64], returns: i32 },
   lgetxattr: { args: [pointer, pointer, pointer, u64], returns: i64 },
   lsetxattr: { args: [pointer, pointer, pointer, u64, i32], returns: i32 },

@@ -1,6 +1,6 @@
 import { type Pointer, ptr } from 'bun:ffi';
 import { SyscallError } from './errno.ts';
-import { libc as base, errno } from './ffi.ts';
+import { libc as base, cstr, errno } from './ffi.ts';
 import { fileCalls as libc } from './file-calls.ts';
 
 /*
@@ -100,6 +100,12 @@ export function readInto(fd: number, buffer: Uint8Array, subject: string): numbe
 /** ftruncate(2): sets the length in bytes. */
 export function setLength(fd: number, length: number, subject: string): void {
   fail(libc.ftruncate(fd, length), 'truncate', subject);
+}
+
+/** A file in memory that is gone with its descriptor: for what must not depend on room on a disk. */
+export function memoryFile(name: string): number {
+  const MFD_CLOEXEC = 1;
+  return fail(base.memfd_create(cstr(name), MFD_CLOEXEC), 'memfd_create', name);
 }
 
 export function closeFile(fd: number): void {

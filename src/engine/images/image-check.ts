@@ -2,6 +2,7 @@ import { isKind, messageOf } from '../../base/errors.ts';
 import { shortId } from '../../base/ids.ts';
 import { Breath } from '../../base/streams.ts';
 import type { ContentStore } from '../../content/content.ts';
+import { codeOf } from '../../kernel/errno.ts';
 import { createDigester, digestOf, parseDigest } from '../../oci/digest.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { Leases } from '../leases/leases.ts';
@@ -189,8 +190,9 @@ export class ImageCheck {
       await this.#parts.snapshotter.verifyLayer?.(diffId);
       return undefined;
     } catch (error) {
-      if (isKind(error, 'not-found')) return undefined;
-      return messageOf(error);
+      // Without the file the layer is damaged, or was removed meanwhile: the caller looks.
+      if (isKind(error, 'corrupt', 'not-found') || codeOf(error) === 'ENOENT') return messageOf(error);
+      throw error;
     }
   }
 

@@ -119,11 +119,6 @@ export class EntryStore<Meta extends LayerMeta> {
     return `${this.#layers}/${layerName(meta.diffId)}`;
   }
 
-  /** For a file of a moment. */
-  scratchPath(): string {
-    return `${this.#ingests}/${randomName(16)}`;
-  }
-
   treePath(short: string): string {
     return `${this.#trees}/${short}`;
   }

@@ -58,7 +58,7 @@ export class ErofsLayers implements LayerStore {
 
   async verify(diffId: string): Promise<void> {
     const index = `${this.#entries.entryPath(this.#entries.get(diffId))}/index`;
-    await verifyIndex(diffId, index, this.tar(diffId), this.#entries.scratchPath());
+    await verifyIndex(diffId, index, this.tar(diffId));
   }
 
   tree(diffId: string): LayerTree {

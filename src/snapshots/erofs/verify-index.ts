@@ -1,7 +1,8 @@
-import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { TarParser } from '../../archive/tar-parser.ts';
 import { TareError } from '../../base/errors.ts';
 import { Breath } from '../../base/streams.ts';
+import { memoryFile } from '../../kernel/files.ts';
 import { IndexWriter } from './index-writer.ts';
 import { LayerTree } from './layer-tree.ts';
 import { SparseBlocks } from './sparse.ts';
@@ -11,16 +12,14 @@ const PIECE = 1024 * 1024;
 
 /**
  * Checks an index against its tar: an index follows from the tar and the diff id alone, so it is written once more
- * and compared. `scratch` is a path for a file that is gone before this returns. Throws `corrupt`.
+ * and compared: in memory, for the disk may be full. Throws `corrupt`.
  */
 export async function verifyIndex(
   diffId: string,
   index: string,
   tar: AsyncIterable<Uint8Array>,
-  scratch: string,
 ): Promise<void> {
-  const fd = openSync(scratch, 'wx+', 0o600);
-  unlinkSync(scratch);
+  const fd = memoryFile('tare-index');
   try {
     await writeIndex(fd, diffId, tar);
     const kept = openSync(index, 'r');
