@@ -85,12 +85,8 @@ export class ImageStore implements ImageService {
 
   get(ref: string, platform?: Platform): Image {
     const image = this.#index.get(ref);
-    const own = platformOf(image);
-    if (platform === undefined || matchesPlatform(own, platform)) return image;
-    throw new TareError(
-      'not-found',
-      `image with reference ${ref} was found but its platform (${formatPlatform(own)}) does not match the specified platform (${formatPlatform(platform)})`,
-    );
+    if (platform !== undefined) checkPlatform(image, ref, platform);
+    return image;
   }
 
   target(image: Image): Promise<ImageTarget | undefined> {
@@ -196,7 +192,10 @@ export class ImageStore implements ImageService {
 
   async save(refs: readonly string[], platform?: Platform): Promise<ReadableStream<Uint8Array>> {
     const images = imagesToSave(refs, this.#index);
-    for (const { image } of images) this.get(image.id, platform);
+    for (const { image, tags } of images) {
+      const name = tags[0] === undefined ? image.id : familiarString(tags[0]);
+      if (platform !== undefined) checkPlatform(image, name, platform);
+    }
     const stream = await this.#leases.holdWhile(async (lease) =>
       streamOf(archiveOf(images, this.#leased(lease))),
     );
@@ -257,4 +256,14 @@ export class ImageStore implements ImageService {
   #emit(action: string, id: string, name: string): void {
     this.#options.events.emit({ type: 'image', action, id, attributes: { name } });
   }
+}
+
+/** Throws `not-found`, in Docker's words, when the image is for another platform. */
+function checkPlatform(image: Image, name: string, platform: Platform): void {
+  const own = platformOf(image);
+  if (matchesPlatform(own, platform)) return;
+  throw new TareError(
+    'not-found',
+    `image with reference ${name} was found but its platform (${formatPlatform(own)}) does not match the specified platform (${formatPlatform(platform)})`,
+  );
 }
