@@ -8,13 +8,12 @@ const DESCRIPTION_LENGTH = 45;
 
 /** The columns of `tare search`. */
 export const SEARCH_LISTING: Listing = {
-  typeName: '*search.searchContext',
+  typeName: '*registry.searchContext',
   headings: {
     Name: 'NAME',
     Description: 'DESCRIPTION',
     StarCount: 'STARS',
     IsOfficial: 'OFFICIAL',
-    IsAutomated: 'AUTOMATED',
   },
 };
 
@@ -29,6 +28,5 @@ export function searchRow(found: SearchResult, options: { trunc: boolean; json: 
     Description: options.trunc ? ellipsis(description, DESCRIPTION_LENGTH) : description,
     StarCount: String(found.star_count),
     IsOfficial: yesNo(found.is_official),
-    IsAutomated: yesNo(found.is_automated),
   });
 }

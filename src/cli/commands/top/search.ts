@@ -8,6 +8,9 @@ import { SEARCH_LISTING, SEARCH_TABLE, searchRow } from '../../format/search-lis
 import { registryAuth } from '../../registry-auth.ts';
 import { filterFlag, listFormat, noTrunc } from '../shared-flags.ts';
 
+/** Formats that print a row as JSON: there a yes is `true`, elsewhere `[OK]`, as docker has it. */
+const WHOLE_ROW = /^json$|\{\{-?\s*json\s+\.\s*-?\}\}/;
+
 export const command = defineCommand({
   name: 'search',
   summary: 'Search Docker Hub for images',
@@ -31,7 +34,7 @@ export const command = defineCommand({
       },
       headers: { 'X-Registry-Auth': await registryAuth(context, term) },
     });
-    const options = { trunc: !flags['no-trunc'], json: flags.format === 'json' };
+    const options = { trunc: !flags['no-trunc'], json: WHOLE_ROW.test(flags.format) };
     const rows = found.map((one) => searchRow(one, options));
     context.console.out(formatListing(SEARCH_LISTING, flags.format, SEARCH_TABLE, rows));
     return 0;
