@@ -72,6 +72,29 @@ describe('a registry with a private authority', () => {
     );
   });
 
+  test('is trusted by the system’s store, which certs.d only adds to', async () => {
+    await using proxy = await startConnectProxy(registry.host);
+    const stranger = join(makeAuthority(join(folder, 'added')).folder, 'ca.crt');
+    const script = (authorities: string) => `
+      import { RegistryClient } from '${import.meta.dir}/client.ts';
+      import { readFileSync } from 'node:fs';
+      const certificatesFor = () => ({ authorities: ${authorities}, clients: [] });
+      const client = new RegistryClient({ certificatesFor, connectTimeoutMs: 5000 });
+      await client.checkLogin('${HOST}', ${JSON.stringify(USER)}, new AbortController().signal);`;
+    for (const authorities of ['[]', `[readFileSync(${JSON.stringify(stranger)}, 'utf8')]`]) {
+      const child = Bun.spawn([process.execPath, '-e', script(authorities)], {
+        env: {
+          PATH: process.env.PATH,
+          HTTPS_PROXY: proxy.url,
+          SSL_CERT_FILE: join(authority.folder, 'ca.crt'),
+        },
+        stderr: 'pipe',
+      });
+      expect(await new Response(child.stderr).text()).toBe('');
+      expect(await child.exited).toBe(0);
+    }
+  });
+
   test('is refused without it, and with that of another', async () => {
     const words = 'tls: failed to verify certificate: x509: certificate signed by unknown authority';
     await expect(login(registry, {})).rejects.toThrow(words);

@@ -1,4 +1,4 @@
-import { rootCertificates } from 'node:tls';
+import { getCACertificates, rootCertificates } from 'node:tls';
 import { TareError, wrapError } from '../base/errors.ts';
 import { streamOf } from '../base/streams.ts';
 import { connectionFailure, describeRequest, RetryableError } from './failures.ts';
@@ -159,8 +159,10 @@ function tlsOptions(
   const [client] = clients;
   return {
     rejectUnauthorized: !(request.insecure && firstHost),
-    // `ca` replaces the built-in authorities, and Docker's certs.d only adds to them.
-    ...(authorities.length === 0 ? {} : { ca: [...rootCertificates, ...authorities] }),
+    // `ca` replaces all that would be trusted without it, and Docker's certs.d only adds to that.
+    ...(authorities.length === 0
+      ? {}
+      : { ca: [...rootCertificates, ...getCACertificates('system'), ...authorities] }),
     ...(client === undefined ? {} : { cert: client.cert, key: client.key }),
   };
 }
