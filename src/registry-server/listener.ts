@@ -56,6 +56,8 @@ function serve(
     return Bun.serve({
       hostname,
       port,
+      // Else two servers could share a port without knowing.
+      reusePort: false,
       idleTimeout: IDLE_TIMEOUT,
       // Layers may be of any size; the service has limits of its own.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
