@@ -33,6 +33,12 @@ describe('readConfig', () => {
     });
   });
 
+  test('keep-compressed is one of three words', () => {
+    expect(config('--config-file', none).keepCompressed).toBe('auto');
+    expect(config('--config-file', file({ 'keep-compressed': 'never' })).keepCompressed).toBe('never');
+    expect(() => config('--config-file', none, '--keep-compressed', 'some')).toThrow(/auto, always or never/);
+  });
+
   test('max-layer-size is a size or nothing', () => {
     expect(config('--config-file', none).maxLayerSize).toBeUndefined();
     expect(config('--config-file', file({ 'max-layer-size': '20g' })).maxLayerSize).toBe(20 * 1024 ** 3);

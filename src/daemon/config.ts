@@ -27,6 +27,8 @@ export interface DaemonConfig {
   readonly storageDriver: 'erofs' | 'overlay' | undefined;
   /** Bytes that one layer may unpack to; undefined: the free space less 5 %. */
   readonly maxLayerSize: number | undefined;
+  /** Which compressed forms of layers stay beside them. */
+  readonly keepCompressed: 'auto' | 'always' | 'never';
   readonly configFile: string;
 }
 
@@ -54,6 +56,7 @@ const FLAGS = {
   'no-proxy': { type: 'string' },
   label: { type: 'string', multiple: true },
   'max-layer-size': { type: 'string' },
+  'keep-compressed': { type: 'string' },
   'storage-driver': { type: 'string', short: 's' },
   'config-file': { type: 'string' },
   validate: { type: 'boolean' },
@@ -85,6 +88,7 @@ const FILE_KEYS: Readonly<Record<string, { kind: FileKind; flag: keyof typeof FL
   mirrors: { kind: 'map of lists', flag: undefined },
   labels: { kind: 'list', flag: 'label' },
   'max-layer-size': { kind: 'string', flag: 'max-layer-size' },
+  'keep-compressed': { kind: 'string', flag: 'keep-compressed' },
   'storage-driver': { kind: 'string', flag: 'storage-driver' },
   // Containers always outlive the daemon here; the key is taken so that a daemon.json from Docker works.
   'live-restore': { kind: 'boolean', flag: undefined },
@@ -142,6 +146,7 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
     labels: list(flags.label, 'labels'),
     storageDriver: checkDriver(text(flags['storage-driver'], 'storage-driver', '')),
     maxLayerSize: checkLayerSize(text(flags['max-layer-size'], 'max-layer-size', '')),
+    keepCompressed: checkKeepCompressed(text(flags['keep-compressed'], 'keep-compressed', 'auto')),
     configFile,
   };
   for (const [name, path] of [
@@ -206,6 +211,11 @@ function checkHost(host: string): string {
     );
   }
   throw invalid(`invalid host "${host}": use unix://PATH or fd://`);
+}
+
+function checkKeepCompressed(value: string): DaemonConfig['keepCompressed'] {
+  if (value === 'auto' || value === 'always' || value === 'never') return value;
+  throw invalid(`invalid keep-compressed "${value}": use auto, always or never`);
 }
 
 function checkLayerSize(size: string): number | undefined {
@@ -300,6 +310,7 @@ Options:
       --https-proxy string        The same for https (default: HTTPS_PROXY)
       --insecure-registry list    Registry whose certificate is not verified, and which may be asked over plain HTTP
       --label list                Label that info shows
+      --keep-compressed string    Compressed forms of layers to keep: auto (what cannot be made again), always or never
   -l, --log-level string          debug, info, warn, error or fatal (default "info")
       --max-concurrent-downloads int   Downloads at once, over all pulls (default 3)
       --max-concurrent-uploads int     Uploads at once, over all pushes (default 5)

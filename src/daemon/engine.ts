@@ -124,6 +124,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     // A container that is being created has a snapshot before it has a row.
     layersInUse: () => [initLayer, ...snapshotter.layersInUse()],
     layerLimit: () => layerLimit(dataRoot, live.maxLayerSize),
+    keepCompressed: () => live.keepCompressed,
     log,
   });
 
@@ -298,11 +299,13 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     reload(next: DaemonConfig): void {
       live = next;
       fetcher.configure(registryConfig(next));
+      images.reviewForms();
     },
     /** In reverse. Containers go on. */
     async close(): Promise<void> {
       logKeeper.close();
       supervisor.close();
+      await images.close();
       await networks.close();
       networking.close();
       await runtime.close();

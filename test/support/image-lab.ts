@@ -62,6 +62,7 @@ function setup(root: string, layerLimit = () => 1e12, registry: Registries = off
   });
   const images = new ImageStore({
     layerLimit,
+    keepCompressed: () => 'always' as const,
     rows: new ImageTable(database),
     content,
     snapshotter,

@@ -11,6 +11,7 @@ import type { EventBus } from '../events/events.ts';
 import { leasedContent, leasedLayers } from '../leases/leased-stores.ts';
 import { type Lease, Leases } from '../leases/leases.ts';
 import type { Fault, OnProgress } from './check.ts';
+import { CompressedForms, type KeepCompressed } from './compressed-forms.ts';
 import { DEFAULT_IMAGE_CHANGES, defaultImageTar, isDefaultImage } from './default-image.ts';
 import { type ImageDiskUse, LayerDiskUse } from './disk-use.ts';
 import { withFreedLayers } from './freed-layers.ts';
@@ -55,6 +56,8 @@ export interface ImageStoreOptions {
   readonly layersInUse: () => Iterable<string>;
   /** Bytes that a layer may unpack to (layer-limit.ts). */
   readonly layerLimit: () => number;
+  /** Which compressed forms of layers stay beside them. */
+  readonly keepCompressed: () => KeepCompressed;
   readonly log: Logger;
 }
 
@@ -70,6 +73,7 @@ export class ImageStore implements ImageService {
   readonly #leases: Leases;
   readonly #manifests: ImageManifests;
   readonly #diskUse: LayerDiskUse;
+  readonly #forms: CompressedForms;
 
   constructor(options: ImageStoreOptions) {
     this.#options = options;
@@ -81,6 +85,7 @@ export class ImageStore implements ImageService {
       await this.#collector.collect();
     });
     this.#collector = new ImageCollector({ ...options, index: this.#index, leases: this.#leases });
+    this.#forms = new CompressedForms({ ...options, leases: this.#leases, policy: options.keepCompressed });
   }
 
   get(ref: string, platform?: Platform): Image {
@@ -134,7 +139,7 @@ export class ImageStore implements ImageService {
 
   pull(reference: string, options: PullOptions): Promise<Image> {
     const ref = parseReference(reference);
-    return this.#leases.hold(
+    return this.#bring(
       async (lease) => {
         const parts = this.#leased(lease);
         const image = await pullImage(ref, options, parts).catch((error) => {
@@ -150,7 +155,7 @@ export class ImageStore implements ImageService {
 
   async pullAll(reference: string, options: PullOptions): Promise<void> {
     const ref = parseReference(reference);
-    await this.#leases.hold((lease) => pullAllTags(ref, options, this.#leased(lease)), { resumable: true });
+    await this.#bring((lease) => pullAllTags(ref, options, this.#leased(lease)), { resumable: true });
     this.#emit('pull', familiarString(ref), familiarName(ref));
   }
 
@@ -183,7 +188,7 @@ export class ImageStore implements ImageService {
 
   load(tar: ReadableStream<Uint8Array>, options: LoadOptions): Promise<string[]> {
     const { report, platforms = [] } = options;
-    return this.#leases.hold(async (lease) => {
+    return this.#bring(async (lease) => {
       const names = await loadImages(tar, platforms, { ...this.#leased(lease), report });
       for (const name of names) this.#emit('load', this.find(name)?.id ?? name, name);
       return names;
@@ -196,9 +201,10 @@ export class ImageStore implements ImageService {
       const name = tags[0] === undefined ? image.id : familiarString(tags[0]);
       if (platform !== undefined) checkPlatform(image, name, platform);
     }
-    const stream = await this.#leases.holdWhile(async (lease) =>
-      streamOf(archiveOf(images, this.#leased(lease))),
-    );
+    const stream = await this.#leases.holdWhile(async (lease) => {
+      for (const { image } of images) lease.hold(...image.config.rootfs.diff_ids);
+      return streamOf(archiveOf(images, this.#leased(lease)));
+    });
     // A name without a tag stands for all tags of a repository and may be no image's name itself.
     for (const ref of refs) this.#emit('save', this.find(ref)?.id ?? ref, ref);
     return stream;
@@ -240,6 +246,26 @@ export class ImageStore implements ImageService {
     await this.#options.snapshotter.sweep();
     await this.#options.content.sweep();
     await this.#collector.collect();
+    this.#forms.reviewAll();
+  }
+
+  /** The policy for compressed forms is another one now. */
+  reviewForms(): void {
+    this.#forms.reviewAll();
+  }
+
+  /** Waits for what goes on in the background. */
+  close(): Promise<void> {
+    return this.#forms.close();
+  }
+
+  /** Runs what brings images with compressed layers: the forms are looked at afterwards. */
+  #bring<T>(body: (lease: Lease) => Promise<T>, options?: { resumable: boolean }): Promise<T> {
+    return this.#leases.hold(async (lease) => {
+      const result = await body(lease);
+      this.#forms.review([...lease.held].filter((digest) => this.#options.snapshotter.hasLayer(digest)));
+      return result;
+    }, options);
   }
 
   /** What makes images, with everything that it touches held by `lease`. */

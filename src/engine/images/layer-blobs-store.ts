@@ -1,5 +1,6 @@
 import { BLOCK_GZIP_ENCODER, BLOCK_GZIP_LEVEL, type BlockGzip } from '../../archive/block-gzip.ts';
 import { TareError } from '../../base/errors.ts';
+import { sameBytes } from '../../base/same-bytes.ts';
 import { streamOf } from '../../base/streams.ts';
 import type { ContentStore } from '../../content/content.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
@@ -86,6 +87,19 @@ export class LayerBlobStore implements LayerBlobs {
     const { bytes, form } = this.compress(diffId);
     for await (const _ of bytes);
     return form;
+  }
+
+  async reproduces(digest: string): Promise<boolean> {
+    const row = this.#rows.get(digest);
+    if (row === undefined || layerCompression(row.mediaType) !== 'gzip') return false;
+    if (row.encoder === BLOCK_GZIP_ENCODER) return true;
+    const { content, snapshotter, encoder, rows } = this.#parts;
+    const made = encoder.encode(snapshotter.layerTar(row.diffId));
+    if (!(await sameBytes(content.stream(digest), made))) return false;
+    const known = { ...row, encoder: BLOCK_GZIP_ENCODER, level: BLOCK_GZIP_LEVEL };
+    rows.apply({ forms: [known] });
+    this.#index(known);
+    return true;
   }
 
   pulled(forms: readonly { readonly diffId: string; readonly descriptor: Descriptor }[]): void {

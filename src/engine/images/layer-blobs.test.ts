@@ -143,3 +143,31 @@ test('repositories are kept, the last seen first, and go with the layer', async 
   expect(left.forms(DIFF_ID)).toEqual([]);
   expect(left.repositoriesOf(descriptor.digest)).toEqual([]);
 });
+
+describe('a pulled form that our encoder makes', () => {
+  test('is found out, and then needs its blob no more', async () => {
+    const { blobs, content, database } = open();
+    const bytes = Buffer.concat(await Array.fromAsync(encoder.encode(once(TAR))));
+    const descriptor = await content.put(MEDIA_TYPES.ociLayerGzip, bytes);
+    blobs.pulled([{ diffId: DIFF_ID, descriptor }]);
+    expect(blobs.find(descriptor.digest)?.from).toBe('content');
+    expect(await blobs.reproduces(descriptor.digest)).toBe(true);
+    await content.remove(descriptor.digest);
+    const next = open(database).blobs;
+    expect(next.find(descriptor.digest)).toMatchObject({ from: 'recipe', descriptor });
+    expect((await all(next.stream(descriptor.digest))).equals(bytes)).toBe(true);
+  });
+
+  test('somebody else’s gzip is not ours, nor is zstd', async () => {
+    const { blobs, content } = open();
+    const gzip = await content.put(MEDIA_TYPES.ociLayerGzip, gzipSync(TAR));
+    const zstd = await content.put(MEDIA_TYPES.ociLayerZstd, Buffer.from('zstd'));
+    blobs.pulled([
+      { diffId: DIFF_ID, descriptor: gzip },
+      { diffId: DIFF_ID, descriptor: zstd },
+    ]);
+    expect(await blobs.reproduces(gzip.digest)).toBe(false);
+    expect(await blobs.reproduces(zstd.digest)).toBe(false);
+    expect(await blobs.reproduces(`sha256:${'0'.repeat(64)}`)).toBe(false);
+  });
+});

@@ -32,6 +32,11 @@ export interface LayerBlobs {
   compress(diffId: string): CompressedLayer;
   /** The best compressed form there is, made now if there is none: for who needs digests before bytes. */
   ensure(diffId: string): Promise<LayerForm>;
+  /**
+   * Whether an encoder of ours makes exactly this form's bytes from its layer. Compares all of them, once; the recipe
+   * then has a row, and the blob can be dropped.
+   */
+  reproduces(digest: string): Promise<boolean>;
   /** Notes that blobs in the content store are forms of layers; who pulls calls it before the image's row. */
   pulled(forms: readonly { readonly diffId: string; readonly descriptor: Descriptor }[]): void;
   /** Notes that a repository (`docker.io/library/nginx`) has these blobs: others there can mount them. */

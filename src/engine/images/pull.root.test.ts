@@ -115,6 +115,7 @@ describe('pull', () => {
   const storeWith = (fetcher: ImageFetcher): ImageStore =>
     new ImageStore({
       layerLimit: () => 1e12,
+      keepCompressed: () => 'always' as const,
       rows: new ImageTable(database),
       content,
       snapshotter,
