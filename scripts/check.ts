@@ -37,7 +37,13 @@ const PARTS: readonly Part[] = [
   {
     name: 'unit',
     what: 'unit tests',
-    files: ['src/**/*.test.ts', 'test/support/**/*.test.ts', 'scripts/**/*.test.ts', 'bench/**/*.test.ts'],
+    files: [
+      'src/**/*.test.ts',
+      'test/support/**/*.test.ts',
+      'test/fuzz/**/*.test.ts',
+      'scripts/**/*.test.ts',
+      'bench/**/*.test.ts',
+    ],
     except: /\.root\.test\.ts$/,
     timeout: 30_000,
   },

@@ -121,6 +121,105 @@ describe('parseReference refuses', () => {
   });
 });
 
+/**
+ * The names that Docker's own reference package is tested with (github.com/distribution/reference, its tests of
+ * normalisation): each has to be taken or refused by us as by Docker.
+ */
+describe('names as Docker takes and refuses them', () => {
+  const song = 'thisisthesongthatneverendsitgoesonandonandonthisisthesongthatnev';
+  const sixtyFour = '1a3f5e7d9c1b3a5f7e9d1c3b5a7f9e1d3c5b7a9f1e3d5d7c9b1a3f5e7d9c1b3a';
+  test.each([
+    ['docker/docker', 'docker.io/docker/docker'],
+    ['library/debian', 'docker.io/library/debian'],
+    ['debian', 'docker.io/library/debian'],
+    ['docker.io/docker/docker', 'docker.io/docker/docker'],
+    ['docker.io/library/debian', 'docker.io/library/debian'],
+    ['docker.io/debian', 'docker.io/library/debian'],
+    ['index.docker.io/docker/docker', 'docker.io/docker/docker'],
+    ['index.docker.io/library/debian', 'docker.io/library/debian'],
+    ['index.docker.io/debian', 'docker.io/library/debian'],
+    ['127.0.0.1:5000/docker/docker', '127.0.0.1:5000/docker/docker'],
+    ['127.0.0.1:5000/library/debian', '127.0.0.1:5000/library/debian'],
+    ['127.0.0.1:5000/debian', '127.0.0.1:5000/debian'],
+    ['192.168.0.1', 'docker.io/library/192.168.0.1'],
+    ['192.168.0.1:80', 'docker.io/library/192.168.0.1:80'],
+    ['192.168.0.1:8/debian', '192.168.0.1:8/debian'],
+    ['192.168.0.2:25000/debian', '192.168.0.2:25000/debian'],
+    ['[fc00::1]:5000/docker', '[fc00::1]:5000/docker'],
+    ['[fc00::1]:5000/docker/docker', '[fc00::1]:5000/docker/docker'],
+    ['[fc00:1:2:3:4:5:6:7]:5000/library/debian', '[fc00:1:2:3:4:5:6:7]:5000/library/debian'],
+    // What would be an id is a name when a host stands before it.
+    [`docker.io/${sixtyFour}`, `docker.io/library/${sixtyFour}`],
+    // Capitals make the first part a host.
+    ['Docker/docker', 'Docker/docker'],
+    ['DOCKER/docker', 'DOCKER/docker'],
+    [song, `docker.io/library/${song}`],
+    ['docker-rules/docker', 'docker.io/docker-rules/docker'],
+    ['docker---rules/docker', 'docker.io/docker---rules/docker'],
+    ['doc/docker', 'docker.io/doc/docker'],
+    ['d/docker', 'docker.io/d/docker'],
+    ['jess/t', 'docker.io/jess/t'],
+    ['dock__er/docker', 'docker.io/dock__er/docker'],
+    ['fooo/bar', 'docker.io/fooo/bar'],
+    ['nonlibrary/ubuntu', 'docker.io/nonlibrary/ubuntu'],
+    ['127.0.0.1:8000/private/moonbase', '127.0.0.1:8000/private/moonbase'],
+    ['127.0.0.1:8000/privatebase', '127.0.0.1:8000/privatebase'],
+    ['localhost:8000/private/moonbase', 'localhost:8000/private/moonbase'],
+    ['localhost/privatebase', 'localhost/privatebase'],
+    ['example.com/private/moonbase', 'example.com/private/moonbase'],
+    ['example.com:8000/privatebase', 'example.com:8000/privatebase'],
+    ['index.docker.io/public/moonbase', 'docker.io/public/moonbase'],
+    ['ubuntu-12.04-base', 'docker.io/library/ubuntu-12.04-base'],
+    ['index.docker.io/ubuntu-12.04-base', 'docker.io/library/ubuntu-12.04-base'],
+    ['foo/foo_bar.com:8080', 'docker.io/foo/foo_bar.com:8080'],
+    ['sub-dom1.foo.com/bar/baz/quux:some-long-tag', 'sub-dom1.foo.com/bar/baz/quux:some-long-tag'],
+    [
+      'b.gcr.io/test.example.com/my-app:test.example.com',
+      'b.gcr.io/test.example.com/my-app:test.example.com',
+    ],
+    ['xn--n3h.com/myimage:xn--n3h.com', 'xn--n3h.com/myimage:xn--n3h.com'],
+    ['foo_bar.com:8080', 'docker.io/library/foo_bar.com:8080'],
+  ])('%s', (text, canonical) => {
+    expect(canonicalString(parseReference(text))).toBe(canonical);
+  });
+
+  test.each([
+    'https://github.com/docker/docker',
+    'docker/Docker',
+    '-docker',
+    '-docker/docker',
+    '-docker.io/docker/docker',
+    'docker///docker',
+    'docker.io/docker/Docker',
+    'docker.io/docker///docker',
+    '[fc00::1]',
+    '[fc00::1]:5000',
+    'fc00::1:5000/debian',
+    '[fe80::1%eth0]:5000/debian',
+    '[2001:db8:3:4::192.0.2.33]:5000/debian',
+    sixtyFour,
+    'aa/asdf$$^/aa',
+    'docker:',
+    'dock..er/docker',
+    'dock_..er/docker',
+    'dock-.er/docker',
+    'dock___er/docker',
+    'docker/',
+    '_docker/_docker',
+    'docker_/docker',
+    '____/____',
+    'd.o.c.k.e.r./docker',
+    'repo@sha256:ffffffffffffffffffffffffffffffffff',
+    'validname@invaliddigest:ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff',
+    'Uppercase:tag',
+    'test:5000/Uppercase/lowercase:tag',
+    `${'a/'.repeat(128)}a:tag`,
+    'xn--7o8h.com/myimage:xn--7o8h.com@sha512:ffff',
+  ])('not %s', (text) => {
+    expect(tryParseReference(text)).toBeUndefined();
+  });
+});
+
 test('the default tag is added only to a bare name', () => {
   expect(familiarString(withDefaultTag(parseReference('nginx')))).toBe('nginx:latest');
   expect(familiarString(withDefaultTag(parseReference('nginx:1')))).toBe('nginx:1');
