@@ -14,6 +14,13 @@ interface CachedToken {
   readonly expiresAt: number;
 }
 
+/** A token that is there or on its way. */
+interface TokenEntry {
+  readonly token: Promise<CachedToken>;
+  /** The header with it, once it is there. */
+  header: string | undefined;
+}
+
 /** What a request wants to do: `repository:library/nginx:pull`; several are parted by spaces; empty for none. */
 export type Scope = string;
 
@@ -24,7 +31,7 @@ export type Scope = string;
 export class Authorizer {
   readonly #credentials: RegistryCredentials;
   readonly #context: TokenContext;
-  readonly #tokens = new Map<Scope, Promise<CachedToken>>();
+  readonly #tokens = new Map<Scope, TokenEntry>();
   #challenges: readonly Challenge[];
   #refreshToken: string | undefined;
 
@@ -57,10 +64,14 @@ export class Authorizer {
     return this.#refreshToken ?? this.#credentials.identityToken ?? '';
   }
 
-  /** Takes the challenges of a 401 and forgets the token that led to it, so that the next header is a new one. */
-  refused(challenges: readonly Challenge[], scope: Scope): void {
+  /**
+   * Takes the challenges of a 401 and forgets the token that led to it, so that the next header is a new one. When
+   * several requests are refused at once, the first to know gets the new token and the others use it.
+   * @param sent the header that was refused
+   */
+  refused(challenges: readonly Challenge[], scope: Scope, sent: string | undefined): void {
     if (challenges.length > 0) this.#challenges = challenges;
-    this.#tokens.delete(scope);
+    if (this.#tokens.get(scope)?.header === sent) this.#tokens.delete(scope);
   }
 
   #basic(request: { method: string; url: URL }): string {
@@ -78,10 +89,13 @@ export class Authorizer {
     request: { method: string; url: URL },
     signal: AbortSignal,
   ): Promise<string> {
-    const cached = this.#tokens.get(scope);
-    if (cached !== undefined) {
-      const token = await cached.catch(() => undefined);
+    for (let cached = this.#tokens.get(scope); cached !== undefined; ) {
+      const token = await cached.token.catch(() => undefined);
       if (token !== undefined && token.expiresAt - EXPIRY_MARGIN_MS > Date.now()) return token.value;
+      const now = this.#tokens.get(scope);
+      // Nobody else has begun to replace it.
+      if (now === cached) break;
+      cached = now;
     }
     // A server may exchange the refresh token at each use (RFC 6749, section 6): the old one is then void.
     const credentials =
@@ -89,13 +103,17 @@ export class Authorizer {
         ? { ...this.#credentials, identityToken: this.#refreshToken }
         : this.#credentials;
     const fetched = fetchToken(challenge, scope, credentials, { ...this.#context, request, signal });
-    const entry = fetched.then(({ token, lifetimeMs, refreshToken }) => {
-      this.#refreshToken = refreshToken ?? this.#refreshToken;
-      return { value: token, expiresAt: Date.now() + lifetimeMs };
-    });
+    const entry: TokenEntry = {
+      token: fetched.then(({ token, lifetimeMs, refreshToken }) => {
+        this.#refreshToken = refreshToken ?? this.#refreshToken;
+        entry.header = `Bearer ${token}`;
+        return { value: token, expiresAt: Date.now() + lifetimeMs };
+      }),
+      header: undefined,
+    };
     this.#tokens.set(scope, entry);
     try {
-      return (await entry).value;
+      return (await entry.token).value;
     } catch (error) {
       if (this.#tokens.get(scope) === entry) this.#tokens.delete(scope);
       throw error;

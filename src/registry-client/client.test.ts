@@ -219,6 +219,30 @@ describe('authorization', () => {
     expect(registry.tokenRequests).toHaveLength(2);
   });
 
+  test('a token that expires while layers come in is replaced once, and nothing fails', async () => {
+    registry.auth = 'token';
+    registry.refreshToken = 'next';
+    const { manifest } = registry.image('app', 'latest', LAYERS);
+    let waiting: (() => void)[] | undefined = [];
+    // All layers are asked for with the same token before the first is refused.
+    registry.faults.push((request, response, path) => {
+      if (waiting === undefined || !manifest.layers.some((layer) => path.endsWith(layer.digest)))
+        return false;
+      expect(request.headers.authorization).toBe('Bearer token-1');
+      waiting.push(() => response.writeHead(401, { 'WWW-Authenticate': challenge }).end());
+      if (waiting.length < LAYERS.length) return true;
+      registry.tokens.clear();
+      for (const refuse of waiting) refuse();
+      waiting = undefined;
+      return true;
+    });
+    const challenge = `Bearer realm="http://${registry.host}/token",service="fake"`;
+    await fetchAll('app', { auth: { identityToken: 'first' } });
+    expect(registry.tokenRequests).toHaveLength(2);
+    // The server may have made the first one void when it gave the second.
+    expect(registry.tokenRequests[1]).toContain('refresh_token=next');
+  });
+
   test('identity tokens are exchanged by POST, registry tokens sent as they are', async () => {
     registry.auth = 'token';
     registry.image('app', 'latest', LAYERS);

@@ -61,13 +61,16 @@ export class RegistrySession {
    * throws. The token goes to this endpoint only: uploads may lead to a storage service.
    */
   async request(request: SessionRequest): Promise<HttpResponse> {
-    const first = await this.#send(request);
+    const sent = await this.#authorization(request);
+    const first = await this.#send(request, sent);
     if (first.status !== 401 || first.url.origin !== request.url.origin) return first;
     if (request.url.origin !== this.endpoint.url.origin) return first;
-    this.#authorizer.refused(parseChallenges(first.headers.get('www-authenticate')), request.scope);
-    if (isStream(request.body) || !(await this.#canRetry(request))) return first;
+    this.#authorizer.refused(parseChallenges(first.headers.get('www-authenticate')), request.scope, sent);
+    if (isStream(request.body)) return first;
+    const again = await this.#authorization(request);
+    if (again === undefined) return first;
     first.discard();
-    return this.#send(request);
+    return this.#send(request, again);
   }
 
   /** How often and how long this session repeats. */
@@ -76,17 +79,14 @@ export class RegistrySession {
     return { maxAttempts, retryDelayMs, signal };
   }
 
-  /** True when there is a header to send; the token for it is then in the cache. */
-  async #canRetry(request: SessionRequest): Promise<boolean> {
-    return (await this.#authorizer.header(request.scope, request, request.signal)) !== undefined;
+  /** The header for a request; none for a storage service. */
+  async #authorization(request: SessionRequest): Promise<string | undefined> {
+    if (request.url.origin !== this.endpoint.url.origin) return undefined;
+    return await this.#authorizer.header(request.scope, request, request.signal);
   }
 
-  async #send(request: SessionRequest): Promise<HttpResponse> {
-    const { method, url, scope, signal, body } = request;
-    const authorization =
-      url.origin === this.endpoint.url.origin
-        ? await this.#authorizer.header(scope, request, signal)
-        : undefined;
+  #send(request: SessionRequest, authorization: string | undefined): Promise<HttpResponse> {
+    const { method, url, signal, body } = request;
     return send({
       method,
       url,

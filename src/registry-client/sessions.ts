@@ -88,6 +88,9 @@ export class Sessions {
 
 function keyOf(origin: Origin, credentials: RegistryCredentials): string {
   const { username, password, identityToken, registryToken } = credentials;
-  const identity = JSON.stringify([username ?? '', password ?? '', identityToken ?? '', registryToken ?? '']);
+  // With other certificates it is another session: who renews them need not tell the daemon.
+  const certificates = origin.alternatives.map((endpoint) => endpoint.certificates);
+  const secrets = [username ?? '', password ?? '', identityToken ?? '', registryToken ?? ''];
+  const identity = JSON.stringify([secrets, certificates]);
   return `${origin.name} ${createHash('sha256').update(identity).digest('hex')}`;
 }

@@ -1,5 +1,3 @@
-import { join } from 'node:path';
-import { buildVersion } from '../../base/build-version.ts';
 import { isKind } from '../../base/errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { isIndexType, parseManifest } from '../../oci/manifest.ts';
@@ -14,6 +12,7 @@ import type { RegistryClient } from '../../registry-client/client.ts';
 import type { RegistryCredentials, RepositoryPush } from '../../registry-client/registry-client.ts';
 import type { CommandContext } from '../context.ts';
 import { CommandFailure } from '../failure.ts';
+import { openRegistries } from '../open-registries.ts';
 import { repositoryCredentials } from '../registry-auth.ts';
 import { bytesOf, type StoredManifest, storedManifest } from './stored-manifest.ts';
 
@@ -93,22 +92,9 @@ export class ManifestRegistry {
   }
 
   #open(ref: Reference): Promise<RegistryClient> {
-    this.#client ??= makeClient(this.#context, this.#insecure ? [ref.domain] : []);
+    this.#client ??= openRegistries(this.#context, this.#insecure ? [ref.domain] : []);
     return this.#client;
   }
-}
-
-async function makeClient(context: CommandContext, insecureRegistries: string[]): Promise<RegistryClient> {
-  const { RegistryClient } = await import('../../registry-client/client.ts');
-  const { CERTIFICATE_FOLDERS, readHostCertificates } = await import(
-    '../../registry-client/host-certificates.ts'
-  );
-  const folders = [...CERTIFICATE_FOLDERS, join(context.configDir, 'certs.d')];
-  return new RegistryClient({
-    insecureRegistries,
-    certificatesFor: (host) => readHostCertificates(folders, host),
-    userAgent: `tare/${buildVersion().version}`,
-  });
 }
 
 async function readCredentials(context: CommandContext, repository: string): Promise<RegistryCredentials> {

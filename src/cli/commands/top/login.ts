@@ -1,6 +1,7 @@
+import { isKind } from '../../../base/errors.ts';
 import type { AuthConfig } from '../../../wire/images.ts';
 import type { AuthResponse } from '../../../wire/registries.ts';
-import { DaemonError } from '../../client/client.ts';
+import { DaemonError, NoDaemonError } from '../../client/client.ts';
 import { defineCommand } from '../../command.ts';
 import type { CommandContext } from '../../context.ts';
 import { configPath } from '../../credentials/config-file.ts';
@@ -30,6 +31,7 @@ export const command = defineCommand({
   usage: '[OPTIONS] [SERVER]',
   args: { min: 0, max: 1 },
   completes: 'none',
+  startsDaemon: false,
   flags: {
     password: flag(text, { short: 'p', help: 'Password or access token; others on this machine can see it' }),
     'password-stdin': flag(toggle, { help: 'Read the password or access token from stdin' }),
@@ -92,8 +94,7 @@ async function tryStored(context: CommandContext, stored: AuthConfig): Promise<s
   try {
     return await login(context, stored, true);
   } catch (error) {
-    if (!(error instanceof DaemonError)) throw error;
-    const refused = error.status === 401;
+    const refused = isKind(error, 'unauthorized') || (error instanceof DaemonError && error.status === 401);
     context.console.err(
       refused
         ? 'Stored credentials invalid or expired\n'
@@ -130,9 +131,24 @@ async function ask(
   return { username, password, serveraddress: server };
 }
 
+/** The daemon asks the registry; where none answers, this client does, as docker's. */
+async function check(context: CommandContext, auth: AuthConfig): Promise<AuthResponse> {
+  try {
+    return await context.client.json<AuthResponse>('POST', '/auth', { json: auth });
+  } catch (error) {
+    if (!(error instanceof NoDaemonError)) throw error;
+    const { openRegistries } = await import('../../open-registries.ts');
+    const registries = await openRegistries(context);
+    const { username = '', password = '', serveraddress = '' } = auth;
+    const signal = new AbortController().signal;
+    const { identityToken } = await registries.checkLogin(serveraddress, { username, password }, signal);
+    return { Status: 'Login Succeeded', IdentityToken: identityToken };
+  }
+}
+
 /** Asks the daemon to check the credentials, and keeps them. Returns the daemon's words. */
 async function login(context: CommandContext, auth: AuthConfig, stored: boolean): Promise<string> {
-  const answer = await context.client.json<AuthResponse>('POST', '/auth', { json: auth });
+  const answer = await check(context, auth);
   const token = answer.IdentityToken ?? '';
   // What was stored and is still good stays as it is.
   if (stored && token === '') return answer.Status;
