@@ -1,4 +1,4 @@
-/** Where test images are kept between runs: outside the repository, since they are large and this machine's own. */
+/** Where test images and what else is fetched are kept between runs: outside the repository, since they are large and this machine's own. */
 import {
   existsSync,
   linkSync,
@@ -19,7 +19,7 @@ export function cacheFolder(): string {
 }
 
 /**
- * The path of the cached file `name`. `make` is called to write it when it is missing or was made from another
+ * The path of the cached file or folder `name`. `make` is called to write it when it is missing or was made from another
  * `key`, by one process at a time; it gets a folder for its work, which is removed afterwards. A half-made file
  * is never seen.
  */
@@ -40,6 +40,8 @@ export async function cached(
     const made = join(work, 'made');
     await make(made, work);
     rmSync(stamp, { force: true });
+    // A folder cannot be renamed over another.
+    rmSync(path, { recursive: true, force: true });
     renameSync(made, path);
     writeFileSync(stamp, key);
     return path;

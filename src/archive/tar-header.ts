@@ -43,8 +43,8 @@ export function decodeHeader(block: Buffer): RawHeader {
   return {
     name,
     mode: decodeNumber(block, 100, 8, 'mode') & 0o7777,
-    uid: decodeNumber(block, 108, 8, 'uid'),
-    gid: decodeNumber(block, 116, 8, 'gid'),
+    uid: decodeOwner(block, 108, 'uid'),
+    gid: decodeOwner(block, 116, 'gid'),
     size: decodeNumber(block, 124, 12, 'size'),
     seconds: decodeNumber(block, 136, 12, 'mtime'),
     flag: flagByte === 0 ? '0' : String.fromCharCode(flagByte),
@@ -96,6 +96,12 @@ export function decodeNumber(block: Buffer, offset: number, length: number, fiel
     throw new TareError('corrupt', `invalid tar header: ${field} is not a number`);
   }
   return value;
+}
+
+/** macOS's nobody is -2; as an unsigned number, that is what Linux makes of it and dockerd too. */
+function decodeOwner(block: Buffer, offset: number, field: string): number {
+  const value = decodeNumber(block, offset, 8, field);
+  return value < 0 && value >= -0x80000000 ? value + 0x1_0000_0000 : value;
 }
 
 function decodeBase256(block: Buffer, offset: number, length: number, field: string): number {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rawTar } from '../../test/support/snapshots/raw-tars.ts';
 import { isKind } from '../base/errors.ts';
 import { toByteString } from './byte-string.ts';
 import { formatPaxRecord, parsePax, parsePaxTime } from './pax.ts';
@@ -184,6 +185,12 @@ describe('writer and parser', () => {
       tarOf({ type: 'file', name: 'a' }, { type: 'file', name: 'b', uid: 9_999_999 }),
     ]);
     expect(parse(tar).map(({ entry }) => entry.uid)).toEqual([77, 9_999_999]);
+  });
+
+  test("macOS's nobody is -2: an owner of 32 bits", () => {
+    const archive = rawTar({ name: 'f', flag: '0', uid: -2, gid: -2147483648 });
+    const [{ entry } = { entry: undefined }] = parse(archive);
+    expect([entry?.uid, entry?.gid]).toEqual([4294967294, 2147483648]);
   });
 
   test('what follows the end is let through', () => {

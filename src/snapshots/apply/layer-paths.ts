@@ -3,7 +3,7 @@ import { toText } from '../../archive/byte-string.ts';
 import { TareError } from '../../base/errors.ts';
 
 /** Longest chain of symbolic links, as in the kernel (path_resolution(7)). */
-const LINKS_LIMIT = 40;
+export const LINKS_LIMIT = 40;
 
 /**
  * The components of a member's name: `/`, `./` and `a/../` are taken out. Throws `corrupt` when `..` leads out

@@ -28,6 +28,7 @@ import {
 } from '../../kernel/files.ts';
 import { setXattr } from '../../kernel/xattr.ts';
 import { baseOf, componentsOf, joinPath, LayerPaths, parentOf } from '../apply/layer-paths.ts';
+import { checkFacts, checkName, PATH_LIMIT } from '../apply/member-limits.ts';
 import {
   AUFS_PREFIX,
   isForbiddenXattr,
@@ -99,6 +100,7 @@ export class TreeWriter implements TarSink {
   }
 
   entry(entry: TarEntry): void {
+    checkFacts(entry);
     const components = componentsOf(entry.name, 'the name');
     const base = components.pop();
     if (base === undefined) {
@@ -108,12 +110,20 @@ export class TreeWriter implements TarSink {
       return;
     }
     const parent = this.#paths.resolveDirectory(components, (path) => this.#makeParent(path, entry));
+    this.#check(parent, base, entry);
     if (base.startsWith(WHITEOUT_PREFIX)) {
       this.#whiteout(parent, base, entry);
       this.#begin(entry, undefined, -1);
       return;
     }
     this.#create(joinPath(parent, base), entry);
+  }
+
+  #check(parent: ByteString, base: ByteString, entry: TarEntry): void {
+    checkName(parent, base, entry);
+    if (this.#tree.length + parent.length + base.length + 2 > PATH_LIMIT) {
+      throw corrupt(entry, `its path is longer than ${PATH_LIMIT} bytes below ${toText(this.#tree)}`);
+    }
   }
 
   #begin(entry: TarEntry, path: ByteString | undefined, fd: number): void {
@@ -125,6 +135,7 @@ export class TreeWriter implements TarSink {
   }
 
   #makeParent(path: ByteString, entry: TarEntry): void {
+    this.#check(parentOf(path), baseOf(path), entry);
     if (makeDirectory(this.#absolute(path), 0o755)) return;
     if (!this.#whiteouts.delete(path)) {
       throw corrupt(entry, `its parent "${toText(path)}" is no directory`);

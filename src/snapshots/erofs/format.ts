@@ -86,14 +86,21 @@ export function encodeInode(into: Buffer, at: number, inode: InodeFacts): void {
   into.writeUInt16LE(1 | (inode.layout << 1), at);
   into.writeUInt16LE(inode.xattrSize === 0 ? 0 : (inode.xattrSize - XATTR_HEADER) / 4 + 1, at + 2);
   into.writeUInt16LE(inode.mode, at + 4);
-  into.writeBigUInt64LE(BigInt(inode.size), at + 8);
+  writeInt64(into, inode.size, at + 8);
   into.writeUInt32LE(inode.union, at + 16);
   into.writeUInt32LE(inode.ino, at + 20);
   into.writeUInt32LE(inode.uid, at + 24);
   into.writeUInt32LE(inode.gid, at + 28);
-  into.writeBigInt64LE(BigInt(inode.seconds), at + 32);
+  writeInt64(into, inode.seconds, at + 32);
   into.writeUInt32LE(inode.nanoseconds, at + 40);
   into.writeUInt32LE(inode.links, at + 44);
+}
+
+/** A safe integer in 8 bytes, several times faster than by way of a BigInt. */
+function writeInt64(into: Buffer, value: number, at: number): void {
+  const high = Math.floor(value / 2 ** 32);
+  into.writeUInt32LE(value - high * 2 ** 32, at);
+  into.writeInt32LE(high, at + 4);
 }
 
 /** The inode's chunk format for chunks of `1 << bits` bytes. */
@@ -147,7 +154,7 @@ export function encodeDirectoryBlock(into: Buffer, at: number, entries: readonly
   let nameOffset = entries.length * DIRENT_SIZE;
   for (const [index, { name, nid, type }] of entries.entries()) {
     const record = at + index * DIRENT_SIZE;
-    into.writeBigUInt64LE(BigInt(nid), record);
+    writeInt64(into, nid, record);
     into.writeUInt16LE(nameOffset, record + 8);
     into[record + 10] = type;
     into.write(name, at + nameOffset, 'latin1');
@@ -177,6 +184,7 @@ export function encodeXattrs(
   attributes: ReadonlyMap<string, Uint8Array>,
   lost: (name: string) => void,
 ): Uint8Array {
+  if (attributes.size === 0) return NO_XATTRS;
   const parts: Buffer[] = [Buffer.alloc(XATTR_HEADER)];
   let size = XATTR_HEADER;
   for (const [name, value] of attributes) {
@@ -203,5 +211,7 @@ export function encodeXattrs(
     parts.push(entry);
     size += length;
   }
-  return parts.length === 1 ? new Uint8Array(0) : Buffer.concat(parts);
+  return parts.length === 1 ? NO_XATTRS : Buffer.concat(parts);
 }
+
+const NO_XATTRS = new Uint8Array(0);

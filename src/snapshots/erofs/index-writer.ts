@@ -24,7 +24,7 @@ import {
   MAX_CHUNK_BITS,
   NID_UNIT,
 } from './format.ts';
-import type { LayerNode, NodeType } from './node.ts';
+import type { Extent, LayerNode, NodeType } from './node.ts';
 
 /** Most chunks of one file: its map takes 8 bytes for each (64 MiB), in memory and on the disk. */
 const CHUNKS_LIMIT = 8 * 1024 * 1024;
@@ -41,12 +41,10 @@ const MODE_TYPES: Readonly<Record<NodeType, number>> = {
 };
 const ENTRY_TYPES: Readonly<Record<NodeType, number>> = { ...EntryType, whiteout: EntryType.character };
 
-/** Where a node goes, decided before anything is written. */
-interface Place {
-  readonly node: LayerNode;
-  readonly parent: LayerNode;
+/** How a node is stored; follows from the node alone. */
+interface Shape {
   readonly xattrs: Uint8Array;
-  /** Sorted names of a directory, with `.` and `..`. */
+  /** Sorted names of a directory, with `.` and `..`, and how many go into each block. */
   readonly names: readonly ByteString[];
   readonly counts: readonly number[];
   /** Length of a directory or of a link's target in bytes. */
@@ -54,10 +52,6 @@ interface Place {
   /** Bytes of that behind the inode; the rest is in blocks of its own. */
   readonly inline: number;
   readonly chunkBits: number;
-  /** Offset of the inode in the file. */
-  readonly offset: number;
-  /** First block of its own. */
-  block: number;
 }
 
 /**
@@ -67,8 +61,12 @@ interface Place {
 export class IndexWriter {
   readonly #fd: number;
   readonly #metaStart: number;
-  readonly #places: Place[] = [];
-  readonly #byNode = new Map<LayerNode, Place>();
+  /** In the order of their inodes, with the directory that each was found in. */
+  readonly #nodes: LayerNode[] = [];
+  readonly #parents = new Map<LayerNode, LayerNode>();
+  /** Blocks of directories and links, behind the inodes. */
+  #blocks = 0;
+  #firstBlock = 0;
   readonly #lost: (name: string) => void;
   #end: number;
 
@@ -82,25 +80,20 @@ export class IndexWriter {
 
   /** `tarSize` in bytes. Makes the index durable. */
   write(root: LayerNode, uuid: Uint8Array, tarSize: number): void {
-    this.#placeTree(root, root);
+    this.#placeTree(root);
     const inodesEnd = alignUp(this.#end, BLOCK);
-    let block = inodesEnd / BLOCK;
-    for (const place of this.#places) {
-      const own = place.dataSize - place.inline;
-      if (own === 0) continue;
-      place.block = block;
-      block += Math.ceil(own / BLOCK);
-    }
+    this.#firstBlock = inodesEnd / BLOCK;
+    const blocks = this.#firstBlock + this.#blocks;
     const output = new Output(this.#fd, this.#metaStart);
-    for (const [index, place] of this.#places.entries()) this.#writeInode(output, place, index + 1);
+    for (const [index, node] of this.#nodes.entries()) this.#writeInode(output, node, index + 1);
     output.padTo(inodesEnd);
-    for (const place of this.#places) this.#writeBlocks(output, place);
-    output.padTo(block * BLOCK);
+    for (const node of this.#nodes) this.#writeBlocks(output, node);
+    output.padTo(blocks * BLOCK);
     output.flush();
     const head = encodeHead({
       rootNid: this.#nid(root),
-      inodes: this.#places.length,
-      blocks: block,
+      inodes: this.#nodes.length,
+      blocks,
       metaBlock: this.#metaStart / BLOCK,
       uuid,
       deviceBlocks: Math.ceil(tarSize / BLOCK),
@@ -110,62 +103,59 @@ export class IndexWriter {
   }
 
   /** Depth first, with a stack of its own: a layer may be thousands of directories deep. */
-  #placeTree(root: LayerNode, parentOfRoot: LayerNode): void {
-    const todo: Array<{ node: LayerNode; parent: LayerNode }> = [{ node: root, parent: parentOfRoot }];
-    for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
-      const { node, parent } = next;
-      if (this.#byNode.has(node)) continue;
-      const place = this.#place(node, parent);
-      this.#places.push(place);
-      this.#byNode.set(node, place);
-      for (const child of node.children?.values() ?? []) todo.push({ node: child, parent: node });
+  #placeTree(root: LayerNode): void {
+    const todo = [root];
+    this.#parents.set(root, root);
+    for (let node = todo.pop(); node !== undefined; node = todo.pop()) {
+      // A file of several names comes several times.
+      if (node.offset >= 0) continue;
+      this.#place(node, shapeOf(node, this.#lost));
+      this.#nodes.push(node);
+      for (const child of node.children?.values() ?? []) {
+        todo.push(child);
+        if (child.type === 'directory') this.#parents.set(child, node);
+      }
     }
   }
 
-  #place(node: LayerNode, parent: LayerNode): Place {
-    const attributes = node.opaque ? new Map([...node.xattrs, [OPAQUE_XATTR, YES]]) : node.xattrs;
-    const xattrs = encodeXattrs(attributes, this.#lost);
-    const names = node.children === undefined ? [] : [...node.children.keys(), '.', '..'].sort();
-    const { counts, size } = node.children === undefined ? NO_BLOCKS : directoryBlocks(names);
-    const dataSize = node.type === 'symlink' ? node.target.length : size;
+  #place(node: LayerNode, { xattrs, dataSize, inline, chunkBits }: Shape): void {
     const head = INODE_SIZE + xattrs.byteLength;
-    const tail = dataSize % BLOCK;
-    // What stands behind the inode must not cross a block's border; a link's target is all there or not at all.
-    const fits = tail > 0 && head + tail <= BLOCK && (node.type !== 'symlink' || dataSize < BLOCK);
-    const inline = fits ? tail : 0;
-    const chunkBits = node.type === 'file' && node.size > 0 ? chunkBitsOf(node) : 0;
     let offset = alignUp(this.#end, NID_UNIT);
     const tailAt = offset + head;
     if (inline > 0 && Math.floor(tailAt / BLOCK) !== Math.floor((tailAt + inline - 1) / BLOCK)) {
       // The head alone may cross a border.
       offset = alignUp(alignUp(tailAt, BLOCK) - head, NID_UNIT);
     }
-    const chunks = chunkBits === 0 ? 0 : chunksOf(node, chunkBits);
+    const chunks = chunkBits === 0 ? 0 : Math.ceil(node.size / 2 ** chunkBits);
     this.#end = chunks > 0 ? alignUp(offset + head, 8) + chunks * CHUNK_INDEX_SIZE : offset + head + inline;
-    return { node, parent, xattrs, names, counts, dataSize, inline, chunkBits, offset, block: 0 };
+    node.offset = offset;
+    node.block = this.#blocks;
+    this.#blocks += Math.ceil((dataSize - inline) / BLOCK);
   }
 
   #nid(node: LayerNode): number {
-    const place = this.#byNode.get(node);
-    if (place === undefined) throw new TareError('internal', 'a node without a place in the index');
-    return (place.offset - this.#metaStart) / NID_UNIT;
+    if (node.offset < 0) throw new TareError('internal', 'a node without a place in the index');
+    return (node.offset - this.#metaStart) / NID_UNIT;
   }
 
-  #writeInode(output: Output, place: Place, ino: number): void {
-    const { node, xattrs, inline, chunkBits } = place;
-    output.padTo(place.offset);
+  #writeInode(output: Output, node: LayerNode, ino: number): void {
+    const shape = shapeOf(node, () => {});
+    const { xattrs, dataSize, inline, chunkBits } = shape;
+    output.padTo(node.offset);
     const into = output.take(INODE_SIZE);
     const chunked = chunkBits > 0;
     encodeInode(into, 0, {
       layout: chunked ? Layout.chunked : inline > 0 ? Layout.inline : Layout.plain,
       xattrSize: xattrs.byteLength,
       mode: MODE_TYPES[node.type] | (node.type === 'whiteout' ? 0 : node.mode & 0o7777),
-      size: node.type === 'file' ? node.size : place.dataSize,
+      size: node.type === 'file' ? node.size : dataSize,
       union: chunked
         ? chunkFormat(chunkBits)
         : node.type === 'character' || node.type === 'block'
           ? encodeDevice(node.major, node.minor)
-          : place.block,
+          : dataSize > inline
+            ? this.#firstBlock + node.block
+            : 0,
       ino,
       uid: node.uid,
       gid: node.gid,
@@ -176,16 +166,18 @@ export class IndexWriter {
     output.add(xattrs);
     if (chunked) this.#writeChunks(output, node, chunkBits);
     else if (inline > 0 && node.type === 'symlink') output.add(Buffer.from(node.target, 'latin1'));
-    else if (inline > 0) this.#writeDirectory(output, place, place.counts.length - 1, place.counts.length);
+    else if (inline > 0)
+      this.#writeDirectory(output, node, shape, shape.counts.length - 1, shape.counts.length);
   }
 
   #writeChunks(output: Output, node: LayerNode, chunkBits: number): void {
     output.padTo(alignUp(output.position, 8));
     const chunk = 2 ** chunkBits;
+    const extents = extentsOf(node);
     let index = 0;
     for (let at = 0; at < node.size; at += chunk) {
-      while (index < node.extents.length - 1 && at >= endOf(node.extents[index])) index++;
-      const extent = node.extents[index];
+      while (index < extents.length - 1 && at >= endOf(extents[index])) index++;
+      const extent = extents[index];
       const into = output.take(CHUNK_INDEX_SIZE);
       if (extent === undefined || at < extent.offset || at >= endOf(extent)) encodeChunk(into, 0, 0, HOLE);
       else encodeChunk(into, 0, extent.device, extent.block + (at - extent.offset) / BLOCK);
@@ -193,16 +185,19 @@ export class IndexWriter {
   }
 
   /** What does not stand behind the inode. */
-  #writeBlocks(output: Output, place: Place): void {
-    const own = place.dataSize - place.inline;
+  #writeBlocks(output: Output, node: LayerNode): void {
+    if (node.type !== 'symlink' && node.type !== 'directory') return;
+    const shape = shapeOf(node, () => {});
+    const own = shape.dataSize - shape.inline;
     if (own === 0) return;
-    output.padTo(place.block * BLOCK);
-    if (place.node.type === 'symlink') output.add(Buffer.from(place.node.target, 'latin1'));
-    else this.#writeDirectory(output, place, 0, Math.ceil(own / BLOCK));
+    output.padTo((this.#firstBlock + node.block) * BLOCK);
+    if (node.type === 'symlink') output.add(Buffer.from(node.target, 'latin1'));
+    else this.#writeDirectory(output, node, shape, 0, Math.ceil(own / BLOCK));
   }
 
-  #writeDirectory(output: Output, place: Place, from: number, to: number): void {
-    const { node, parent, names, counts } = place;
+  #writeDirectory(output: Output, node: LayerNode, shape: Shape, from: number, to: number): void {
+    const { names, counts, dataSize } = shape;
+    const parent = this.#parents.get(node);
     let first = 0;
     for (let index = 0; index < to; index++) {
       const count = counts[index] ?? 0;
@@ -213,7 +208,7 @@ export class IndexWriter {
           return { name, nid: this.#nid(child), type: ENTRY_TYPES[child.type] };
         });
         const isTail = index === counts.length - 1;
-        const length = isTail ? place.dataSize - index * BLOCK : BLOCK;
+        const length = isTail ? dataSize - index * BLOCK : BLOCK;
         encodeDirectoryBlock(output.take(length), 0, entries);
       }
       first += count;
@@ -221,14 +216,36 @@ export class IndexWriter {
   }
 }
 
+const NO_NAMES: readonly ByteString[] = [];
 const NO_BLOCKS = { counts: [], size: 0 };
+
+/** `lost` as for encodeXattrs. */
+function shapeOf(node: LayerNode, lost: (name: string) => void): Shape {
+  const attributes = node.opaque ? new Map([...node.xattrs, [OPAQUE_XATTR, YES]]) : node.xattrs;
+  const xattrs = encodeXattrs(attributes, lost);
+  if (node.type === 'file') {
+    const chunkBits = node.size > 0 ? chunkBitsOf(node) : 0;
+    return { xattrs, names: NO_NAMES, ...NO_BLOCKS, dataSize: 0, inline: 0, chunkBits };
+  }
+  const names = node.children === undefined ? NO_NAMES : [...node.children.keys(), '.', '..'].sort();
+  const { counts, size } = node.children === undefined ? NO_BLOCKS : directoryBlocks(names);
+  const dataSize = node.type === 'symlink' ? node.target.length : size;
+  const tail = dataSize % BLOCK;
+  // What stands behind the inode must not cross a block's border; a link's target is all there or not at all.
+  const fits = tail > 0 && INODE_SIZE + xattrs.byteLength + tail <= BLOCK;
+  const isInline = fits && (node.type !== 'symlink' || dataSize < BLOCK);
+  return { xattrs, names, counts, dataSize, inline: isInline ? tail : 0, chunkBits: 0 };
+}
+
+function extentsOf(node: LayerNode): readonly Extent[] {
+  if (node.tarBlock < 0) return node.extents;
+  return [{ offset: 0, length: node.size, device: 1, block: node.tarBlock }];
+}
 
 /** The largest chunk whose borders are all borders of extents. */
 function chunkBitsOf(node: LayerNode): number {
+  if (node.extents.length === 0) return sizeBits(node.size);
   let bits = MAX_CHUNK_BITS;
-  const only = node.extents.length === 1 ? node.extents[0] : undefined;
-  if (node.extents.length === 0 || (only?.offset === 0 && only.length === node.size))
-    return sizeBits(node.size);
   for (const { offset, length } of node.extents) {
     bits = Math.min(bits, lowestBit(offset));
     if (offset + length < node.size) bits = Math.min(bits, lowestBit(length));
@@ -248,10 +265,6 @@ function sizeBits(size: number): number {
   let bits = BLOCK_BITS;
   while (2 ** bits < size && bits < MAX_CHUNK_BITS) bits++;
   return bits;
-}
-
-function chunksOf(node: LayerNode, chunkBits: number): number {
-  return Math.ceil(node.size / 2 ** chunkBits);
 }
 
 /** The number of the lowest bit that is set; for 0 more than any chunk has. */

@@ -2,17 +2,14 @@ import { type ByteString, toText } from '../../archive/byte-string.ts';
 import type { TarEntry } from '../../archive/tar-entry.ts';
 import type { TarSink } from '../../archive/tar-parser.ts';
 import { TareError } from '../../base/errors.ts';
-import { componentsOf, joinPath, LayerPaths, parentOf } from '../apply/layer-paths.ts';
+import { componentsOf, joinPath } from '../apply/layer-paths.ts';
+import { checkFacts, checkName } from '../apply/member-limits.ts';
 import { AUFS_PREFIX, isForbiddenXattr, OPAQUE_NAME, WHITEOUT_PREFIX } from '../apply/overlay-attributes.ts';
 import { isKeepable } from './attributes.ts';
 import { BLOCK } from './format.ts';
 import { LayerNode } from './node.ts';
 import { type SparseBlocks, SparseFile } from './sparse.ts';
-
-/** Longest name of a directory entry in bytes (NAME_MAX). */
-const NAME_LIMIT = 255;
-/** Longest target of a symbolic link in bytes, without the NUL (PATH_MAX). */
-const TARGET_LIMIT = 4095;
+import { type Place, TreePaths } from './tree-paths.ts';
 
 /**
  * A layer's tree, built in memory while its tar goes by; contents of files are only remembered by where they lie
@@ -20,8 +17,7 @@ const TARGET_LIMIT = 4095;
  */
 export class LayerTree implements TarSink {
   readonly root = new LayerNode('directory');
-  readonly #paths = new LayerPaths();
-  readonly #directories = new Map<ByteString, LayerNode>([['', this.root]]);
+  readonly #paths = new TreePaths(this.root);
   /** Takes sparse files' contents that cannot be shown from the tar. */
   readonly #blocks: SparseBlocks;
   #sparse: SparseFile | undefined;
@@ -56,6 +52,7 @@ export class LayerTree implements TarSink {
   }
 
   entry(entry: TarEntry): void {
+    checkFacts(entry);
     const components = componentsOf(entry.name, 'the name');
     const base = components.pop();
     if (base === undefined) {
@@ -63,67 +60,43 @@ export class LayerTree implements TarSink {
       this.root.describe(entry, this.#xattrsOf(entry, ''));
       return;
     }
-    if (base.length > NAME_LIMIT) throw corrupt(entry, 'its name is longer than 255 bytes');
-    const parent = this.#paths.resolveDirectory(components, (path) => this.#makeParent(path, entry));
-    if (base.startsWith(WHITEOUT_PREFIX)) this.#whiteout(parent, base, entry);
+    const parent = this.#paths.directory(components, (at, name) => makeParent(at, name, entry));
+    checkName(parent.path, base, entry);
+    if (base.startsWith(WHITEOUT_PREFIX)) this.#whiteout(parent.node, base, entry);
     else this.#create(parent, base, entry);
   }
 
-  #directory(path: ByteString): LayerNode {
-    const node = this.#directories.get(path);
-    if (node === undefined) throw new TareError('internal', `no directory ${toText(path)} in the layer`);
-    return node;
-  }
-
-  #childrenOf(path: ByteString): Map<ByteString, LayerNode> {
-    return this.#directory(path).children ?? new Map();
-  }
-
-  #makeParent(path: ByteString, entry: TarEntry): void {
-    const base = path.slice(path.lastIndexOf('/') + 1);
-    if (base.length > NAME_LIMIT) throw corrupt(entry, 'a name in its path is longer than 255 bytes');
-    const siblings = this.#childrenOf(parentOf(path));
-    const before = siblings.get(base);
-    if (before !== undefined && before.type !== 'whiteout') {
-      throw corrupt(entry, `its parent "${toText(path)}" is no directory`);
-    }
-    const node = new LayerNode('directory');
-    node.opaque = before !== undefined;
-    siblings.set(base, node);
-    this.#directories.set(path, node);
-  }
-
-  #whiteout(parent: ByteString, base: ByteString, entry: TarEntry): void {
+  #whiteout(parent: LayerNode, base: ByteString, entry: TarEntry): void {
     if (base === OPAQUE_NAME) {
-      if (parent === '') this.opaqueRoot = true;
-      else this.#directory(parent).opaque = true;
+      if (parent === this.root) this.opaqueRoot = true;
+      else parent.opaque = true;
       return;
     }
     if (base.startsWith(AUFS_PREFIX)) return;
     const name = base.slice(WHITEOUT_PREFIX.length);
     if (name === '' || name === '.' || name === '..') throw corrupt(entry, 'it is no valid whiteout');
-    const siblings = this.#childrenOf(parent);
+    const siblings = parent.entries;
     const before = siblings.get(name);
     if (before === undefined) siblings.set(name, new LayerNode('whiteout'));
     // A whiteout speaks of lower layers only: what this layer itself has at the name stays.
     else if (before.type === 'directory') before.opaque = true;
   }
 
-  #create(parent: ByteString, base: ByteString, entry: TarEntry): void {
-    const path = joinPath(parent, base);
-    const siblings = this.#childrenOf(parent);
+  #create(parent: Place, base: ByteString, entry: TarEntry): void {
+    const siblings = parent.node.entries;
     const before = siblings.get(base);
     if (entry.type === 'link') {
-      this.#link(path, base, siblings, entry);
+      this.#link(parent.node, base, entry);
       return;
     }
+    const xattrs = this.#xattrsOf(entry, joinPath(parent.path, base));
     if (entry.type === 'directory' && before?.type === 'directory') {
-      before.describe(entry, this.#xattrsOf(entry, path));
+      before.describe(entry, xattrs);
       return;
     }
     const node = new LayerNode(entry.type);
-    node.describe(entry, this.#xattrsOf(entry, path));
-    if (before !== undefined) this.#forget(path, before);
+    node.describe(entry, xattrs);
+    if (before !== undefined) this.#forget(before);
     siblings.set(base, node);
     switch (entry.type) {
       case 'file':
@@ -131,15 +104,9 @@ export class LayerTree implements TarSink {
         break;
       case 'directory':
         node.opaque = before?.type === 'whiteout';
-        this.#directories.set(path, node);
-        this.#paths.directories.add(path);
         break;
       case 'symlink':
-        if (entry.linkName === '' || entry.linkName.length > TARGET_LIMIT) {
-          throw corrupt(entry, 'its target is empty or too long');
-        }
         node.target = entry.linkName;
-        this.#paths.links.set(path, entry.linkName);
         break;
       default:
         node.major = entry.major;
@@ -155,48 +122,43 @@ export class LayerTree implements TarSink {
     if (entry.sparse !== undefined) {
       this.#sparse = new SparseFile(entry.size, entry.sparse, block, this.#blocks);
     } else if (entry.size > 0) {
-      node.extents = [{ offset: 0, length: entry.size, device: 1, block }];
+      node.tarBlock = block;
     }
   }
 
-  #link(path: ByteString, base: ByteString, siblings: Map<ByteString, LayerNode>, entry: TarEntry): void {
-    const name = toText(entry.linkName);
+  #link(parent: LayerNode, base: ByteString, entry: TarEntry): void {
+    const missing = (): TareError =>
+      corrupt(
+        entry,
+        `its hard link target "${toText(entry.linkName)}" does not exist in the layer or is a directory`,
+      );
     const components = componentsOf(entry.linkName, 'the hard link target');
     const targetBase = components.pop();
     if (targetBase === undefined) throw corrupt(entry, 'it is a hard link to the root directory');
-    const targetParent = this.#paths.resolveDirectory(components, () => {
-      throw corrupt(entry, `its hard link target "${name}" does not exist in the layer`);
+    const { node: targetParent } = this.#paths.directory(components, () => {
+      throw missing();
     });
-    const target = joinPath(targetParent, targetBase);
-    if (target === path) return;
-    const node = this.#childrenOf(targetParent).get(targetBase);
-    if (node === undefined || node.type === 'directory' || node.type === 'whiteout') {
-      throw corrupt(entry, `its hard link target "${name}" does not exist in the layer or is a directory`);
-    }
-    const before = siblings.get(base);
-    if (before !== undefined) this.#forget(path, before);
-    siblings.set(base, node);
+    if (targetParent === parent && targetBase === base) return;
+    const node = targetParent.entries.get(targetBase);
+    if (node === undefined || node.type === 'directory' || node.type === 'whiteout') throw missing();
+    const before = parent.entries.get(base);
+    if (before !== undefined) this.#forget(before);
+    parent.entries.set(base, node);
     node.links++;
-    if (node.type === 'symlink') this.#paths.links.set(path, node.target);
   }
 
   /** A later member takes the name. */
-  #forget(path: ByteString, node: LayerNode): void {
+  #forget(node: LayerNode): void {
     node.links--;
-    this.#paths.forget(path);
+    this.#paths.changed();
     if (node.type !== 'directory') return;
-    this.#directories.delete(path);
-    const prefix = `${path}/`;
-    for (const known of this.#directories.keys()) {
-      if (known.startsWith(prefix)) this.#directories.delete(known);
-    }
-    const drop = (directory: LayerNode): void => {
-      for (const child of directory.children?.values() ?? []) {
+    const todo = [node];
+    for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+      for (const child of next.entries.values()) {
         child.links--;
-        drop(child);
+        if (child.type === 'directory') todo.push(child);
       }
-    };
-    drop(node);
+    }
   }
 
   #xattrsOf(entry: TarEntry, path: ByteString): ReadonlyMap<ByteString, Uint8Array> {
@@ -213,6 +175,19 @@ export class LayerTree implements TarSink {
   lose(name: ByteString, path: ByteString): void {
     this.lostXattrs.add(`${toText(name)} ${toText(path)}`);
   }
+}
+
+/** Makes a directory that no member names, or finds what is in its way. */
+function makeParent(at: Place, name: ByteString, entry: TarEntry): LayerNode {
+  checkName(at.path, name, entry);
+  const before = at.node.entries.get(name);
+  if (before !== undefined && before.type !== 'whiteout') {
+    throw corrupt(entry, `its parent "${toText(name)}" is no directory`);
+  }
+  const node = new LayerNode('directory');
+  node.opaque = before !== undefined;
+  at.node.entries.set(name, node);
+  return node;
 }
 
 function corrupt(entry: TarEntry, reason: string): TareError {

@@ -1,5 +1,6 @@
 import type { ByteString } from '../../archive/byte-string.ts';
 import type { TarEntry, TarType } from '../../archive/tar-entry.ts';
+import { TareError } from '../../base/errors.ts';
 
 /** `whiteout`: hides the name in the layers below. */
 export type NodeType = Exclude<TarType, 'link'> | 'whiteout';
@@ -13,7 +14,7 @@ export interface Extent {
   readonly block: number;
 }
 
-/** One inode of a layer. */
+/** One inode of a layer. There may be hundreds of thousands: what most do not have is shared. */
 export class LayerNode {
   readonly type: NodeType;
   mode = 0o755;
@@ -29,15 +30,26 @@ export class LayerNode {
   minor = 0;
   target: ByteString = '';
   xattrs: ReadonlyMap<ByteString, Uint8Array> = NO_XATTRS;
-  /** Where a file's contents are, by rising offset; what is in no extent is zeros. */
-  extents: readonly Extent[] = [];
+  /** Where a sparse file's contents are, by rising offset; what is in no extent is zeros. */
+  extents: readonly Extent[] = NO_EXTENTS;
+  /** Block of the tar from which on a plain file's contents lie there as a whole; -1: `extents` tells. */
+  tarBlock = -1;
   /** Of a directory. */
   readonly children: Map<ByteString, LayerNode> | undefined;
   opaque = false;
+  /** Where the index writer puts it: bytes from the start of the file, and the first block of its own. */
+  offset = -1;
+  block = 0;
 
   constructor(type: NodeType) {
     this.type = type;
     this.children = type === 'directory' ? new Map() : undefined;
+  }
+
+  /** A directory's children. */
+  get entries(): Map<ByteString, LayerNode> {
+    if (this.children === undefined) throw new TareError('internal', `a ${this.type} has no children`);
+    return this.children;
   }
 
   /** Takes mode, owner, time and attributes over. */
@@ -51,4 +63,5 @@ export class LayerNode {
   }
 }
 
+const NO_EXTENTS: readonly Extent[] = [];
 const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();

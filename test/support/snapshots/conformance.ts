@@ -20,7 +20,7 @@ export function describeSnapshotter(name: string, make: (root: string) => Snapsh
       lab = new SnapshotLab(name, make);
     });
     afterEach(() => lab?.unmountAll());
-    afterAll(() => lab?.close());
+    afterAll(() => lab?.close(), 60_000);
     layerTests(use);
     hostileTests(use);
     snapshotTests(use);

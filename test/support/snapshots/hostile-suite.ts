@@ -28,6 +28,16 @@ export function hostileTests(use: () => SnapshotLab): void {
     'a device as parent': [{ type: 'character', name: 'n', major: 1, minor: 3 }, file('n/x')],
     'a whiteout of nothing': [file('d/.wh.', '')],
     'a whiteout of the parent': [file('d/.wh...', '')],
+    'a name of 256 bytes': [file('n'.repeat(256))],
+    'a name of 256 bytes on the way': [file(`${'n'.repeat(256)}/f`)],
+    'a path of 4096 bytes': [file(`${'p/'.repeat(2047)}pp`)],
+    'a path of a million bytes': [file(`${'p/'.repeat(500_000)}p`)],
+    'a link without a target': [{ type: 'symlink', name: 's', linkName: '' }],
+    'a link with a target of 4096 bytes': [{ type: 'symlink', name: 's', linkName: 't'.repeat(4096) }],
+    'an owner that is none': [file('f', '', { uid: 4294967295 })],
+    'an owner of 33 bits': [file('f', '', { gid: 4294967296 })],
+    'a device of 13 bits': [{ type: 'character', name: 'c', major: 4096, minor: 0 }],
+    'a device of 12 and 21 bits': [{ type: 'block', name: 'b', major: 8, minor: 1048576 }],
     'a device as root': [{ type: 'character', name: './', major: 1, minor: 3 }],
   };
   for (const [what, members] of Object.entries(malicious)) {

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { mount, unmount } from '../../../src/kernel/mount.ts';
 import type { MountSpec, Snapshotter } from '../../../src/snapshots/snapshots.ts';
+import { fsckEntry, layerEntries } from './erofs-peer.ts';
 import { streamOfBytes, type TestMember, tarOf } from './tar-bytes.ts';
 
 /** A snapshotter over a directory of its own, and what tests do with it. Everything goes away with `close`. */
@@ -21,9 +22,13 @@ export class SnapshotLab {
     for (const target of this.#mounted.splice(0)) unmount(target);
   }
 
+  /** Every index that tests wrote passes fsck.erofs. */
   async close(): Promise<void> {
     this.unmountAll();
     await this.snapshotter.close();
+    if (this.snapshotter.name === 'erofs') {
+      for (const entry of layerEntries(`${this.base}/store`)) await fsckEntry(entry);
+    }
     rmSync(this.base, { recursive: true, force: true });
   }
 
