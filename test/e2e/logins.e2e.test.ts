@@ -171,6 +171,19 @@ describe.skipIf(REFERENCE).each(CLIENTS)('%s', (client) => {
   });
 });
 
+test.skipIf(REFERENCE)('a login needs no daemon', async () => {
+  const dir = clientConfig();
+  const TARE_HOST = `unix://${folder}/nobody.sock`;
+  const right = await login('tare', dir, { TARE_HOST });
+  expect(right).toMatchObject({ code: 0, stdout: 'Login Succeeded\n' });
+  const argv = ['login', '-u', USER.username, '-p', 'x', HOST];
+  const wrong = await daemon.client('tare', argv, optionsFor(dir, { TARE_HOST }));
+  expect(wrong.code).toBe(1);
+  expect(wrong.stderr).toEndWith(
+    `login attempt to https://${HOST}/v2/ failed with status: 401 Unauthorized\n`,
+  );
+});
+
 test.skipIf(REFERENCE)('mirrors of any registry are read anew on SIGHUP', async () => {
   await using dead = await startConnectProxy('127.0.0.1:1');
   const mirror = await startDockerRegistry(folder, 'mirror');
