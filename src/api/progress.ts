@@ -54,12 +54,15 @@ export class ProgressStream {
   }
 }
 
+const LAYER_ID = /^[0-9a-f]{12}$/;
+
 function toMessage(event: ProgressEvent): ProgressMessage {
   const message: ProgressMessage = {};
   if (event.stream !== undefined) message.stream = event.stream;
   if (event.status !== undefined) {
     message.status = event.status;
-    message.progressDetail = {};
+    // dockerd's progress of a layer has details, if only empty ones; what it says of the whole has none.
+    if (LAYER_ID.test(event.id ?? '')) message.progressDetail = {};
   }
   if (event.current !== undefined) {
     message.progressDetail = { current: event.current };

@@ -90,3 +90,16 @@ test('a pull that the registry refuses is no 401, at which docker would ask for 
   expect(answer.status).toBe(500);
   expect(JSON.parse(answer.body).message).toBe('Get "https://r/v2/": no basic auth credentials');
 });
+
+test('what a registry has is described in Docker’s names', async () => {
+  expect(await harness.json('GET', '/v1.51/distribution/host:5000/a/b:1/json')).toEqual({
+    Descriptor: {
+      mediaType: 'application/vnd.oci.image.index.v1+json',
+      digest: `sha256:${'a'.repeat(64)}`,
+      size: 1234,
+    },
+    Platforms: [{ architecture: 'arm', os: 'linux', variant: 'v7' }],
+  });
+  expect(harness.engine.registries.calls).toEqual([['host:5000/a/b:1', undefined]]);
+  expect((await harness.call('GET', '/distribution/UPPER/json')).status).toBe(400);
+});

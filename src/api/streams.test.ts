@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { fakeContainer, NOW } from '../../test/support/api/fake-containers.ts';
+import { fakeContainer, IMAGE_ID, NOW } from '../../test/support/api/fake-containers.ts';
 import { FakeSession } from '../../test/support/api/fake-session.ts';
 import { Harness } from '../../test/support/api/harness.ts';
 import { TareError } from '../base/errors.ts';
@@ -485,9 +485,44 @@ describe('transfers', () => {
         progressDetail: { current: 50, total: 100 },
         progress: `[${'='.repeat(25)}>${' '.repeat(25)}]      50B/100B`,
       },
-      { status: 'Status: Downloaded newer image', progressDetail: {} },
+      { status: 'Status: Downloaded newer image' },
     ]);
     expect(images.calls).toEqual([['pull', 'busybox:1', 'linux/arm64', { username: 'u', password: 'p' }]]);
+  });
+
+  test('pull without a tag is a pull of all tags', async () => {
+    const { images } = harness.engine;
+    await harness.call('POST', '/images/create?fromImage=host:5000/a/b');
+    await harness.call('POST', '/images/create?fromImage=busybox:1');
+    await harness.call('POST', `/images/create?fromImage=busybox&tag=sha256:${'a'.repeat(64)}`);
+    expect(images.calls.map((call) => (call as unknown[]).slice(0, 2))).toEqual([
+      ['pullAll', 'host:5000/a/b'],
+      ['pull', 'busybox:1'],
+      ['pull', `busybox@sha256:${'a'.repeat(64)}`],
+    ]);
+  });
+
+  test('push reports line by line, with what programs read at its end', async () => {
+    const { images } = harness.engine;
+    const platform = encodeURIComponent('{"os":"linux","architecture":"arm64"}');
+    const auth = Buffer.from('{"username":"u","password":"p"}').toString('base64url');
+    const headers = { 'X-Registry-Auth': auth };
+    const path = `/images/host:5000/a/b/push?tag=1&platform=${platform}`;
+    const answer = await harness.call('POST', path, undefined, headers);
+    const lines = answer.body.trim().split('\r\n');
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      { status: 'The push refers to repository [docker.io/library/nginx]' },
+      {
+        id: '0123456789ab',
+        status: 'Pushing',
+        progressDetail: { current: 50, total: 100 },
+        progress: `[${'='.repeat(25)}>${' '.repeat(25)}]      50B/100B`,
+      },
+      { progressDetail: {}, aux: { Tag: 'latest', Digest: IMAGE_ID, Size: 528 } },
+    ]);
+    expect(images.calls).toEqual([
+      ['push', 'host:5000/a/b:1', { os: 'linux', architecture: 'arm64' }, { username: 'u', password: 'p' }],
+    ]);
   });
 
   test('an error has its status before the first line and is the last line after it', async () => {

@@ -3,7 +3,7 @@ import { piecesOf } from '../base/streams.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Scope } from './authorizer.ts';
 import { describeRequest, RetryableError } from './failures.ts';
-import { pushFailure } from './push-failure.ts';
+import { plainFailure } from './plain-failure.ts';
 import type { BlobBody, BlobSource } from './registry-client.ts';
 import { Retries } from './retry.ts';
 import type { RegistrySession } from './session.ts';
@@ -102,7 +102,7 @@ export async function openUpload(
   }
   const response = await session.request({ method: 'POST', url, scope, signal, body: '' });
   if (response.status === 202 || (mount !== undefined && response.status === 201)) return response;
-  throw await pushFailure(response, 'POST');
+  throw await plainFailure(response, 'POST');
 }
 
 async function begin(target: UploadTarget): Promise<Upload> {
@@ -130,7 +130,7 @@ async function ask(target: UploadTarget, upload: Upload): Promise<Upload> {
     signal,
   });
   if (response.status === 204 || response.status === 200) return uploadOf(target, response, 0);
-  const failure = await pushFailure(response, 'GET');
+  const failure = await plainFailure(response, 'GET');
   if (response.status === 404 || response.status === 416) throw new UploadLost(failure.message);
   throw failure;
 }
@@ -223,7 +223,7 @@ async function* after(source: AsyncIterable<Uint8Array>, offset: number): AsyncG
 
 /** A refused token has been replaced by now, and a wrong range can be asked for: both are for the next try. */
 async function patchFailure(response: HttpResponse): Promise<TareError> {
-  const failure = await pushFailure(response, 'PATCH');
+  const failure = await plainFailure(response, 'PATCH');
   if (response.status === 404) return new UploadLost(failure.message);
   const again = response.status === 401 || response.status === 416;
   return again ? new RetryableError('unavailable', failure.message) : failure;
@@ -252,7 +252,7 @@ async function finish(
     checkDigest(response, descriptor);
     return descriptor;
   }
-  const failure = await pushFailure(response, 'PUT');
+  const failure = await plainFailure(response, 'PUT');
   // The registry has thrown the upload away, or has other bytes than were sent.
   if (response.status === 404 || response.status === 400 || response.status === 416) {
     throw new UploadLost(failure.message);

@@ -171,7 +171,10 @@ export class RegistryClient implements ImageFetcher, ImagePusher, RegistryReader
     }
     for (const document of resolved.documents) await store(document, content, hold);
     const documents = resolved.documents.map((document) => document.descriptor);
-    const started = startLayers(sources, ref, layers, diffIds, options, content, this.#shared);
+    // As dockerd, which does not look at the layers of an image that it has.
+    const known = options.hasImage?.(manifest.config.digest) ?? false;
+    const told = known ? { ...options, report: () => {} } : options;
+    const started = startLayers(sources, ref, layers, diffIds, told, content, this.#shared);
     return { digest, manifestDigest, manifestBytes, manifest, documents, configBytes, config, ...started };
   }
 }

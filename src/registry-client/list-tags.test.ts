@@ -83,6 +83,6 @@ describe('looking at a reference', () => {
       descriptor: { mediaType: MEDIA_TYPES.ociIndex, digest: index.digest, size: index.size },
       platforms: [platform],
     });
-    await expect(inspect('none')).rejects.toThrow('not found');
+    await expect(inspect('none')).rejects.toThrow(/^manifest unknown: manifest unknown$/);
   });
 });

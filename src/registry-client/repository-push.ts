@@ -3,7 +3,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import type { Reference } from '../oci/reference.ts';
 import { openUpload, pushScope, type UploadTarget, uploadBlob } from './blob-upload.ts';
 import { RetryableError } from './failures.ts';
-import { pushFailure } from './push-failure.ts';
+import { plainFailure } from './plain-failure.ts';
 import type { BlobSource, PushedBlob, RepositoryPush } from './registry-client.ts';
 import { isRetryableStatus } from './response-failure.ts';
 import { withRetries } from './retry.ts';
@@ -71,7 +71,7 @@ export class OpenPush implements RepositoryPush {
         signal: this.#signal,
         timeoutMs: MANIFEST_TIMEOUT_MS,
       });
-      if (response.status < 200 || response.status > 299) throw await pushFailure(response, 'PUT');
+      if (response.status < 200 || response.status > 299) throw await plainFailure(response, 'PUT');
       response.discard();
     });
   }
@@ -119,7 +119,7 @@ export class OpenPush implements RepositoryPush {
         signal,
       });
       response.discard();
-      if (isRetryableStatus(response.status)) throw await pushFailure(response, 'HEAD');
+      if (isRetryableStatus(response.status)) throw await plainFailure(response, 'HEAD');
       if (response.status !== 200) return false;
       const length = response.headers.get('content-length');
       return length === null || Number(length) === size;

@@ -114,11 +114,12 @@ export async function fetchDocument(
   ref: Reference,
   selector: string,
   signal: AbortSignal,
+  failureOf = responseFailure,
 ): Promise<Document> {
   return withRetries(session.retryPolicy(signal), async () => {
     const headers = { Accept: MANIFEST_ACCEPT.join(', ') };
     const response = await session.get(ref, `manifests/${selector}`, headers, signal);
-    if (response.status !== 200) throw await responseFailure(response, ref);
+    if (response.status !== 200) throw await failureOf(response, ref);
     const bytes = await readAll(response, MANIFEST_LIMIT, `manifest ${selector}`);
     const served = response.headers.get('docker-content-digest') ?? '';
     const digest = isDigest(selector) ? selector : isDigest(served) ? served : digestOf(bytes);

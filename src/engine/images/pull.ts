@@ -47,6 +47,7 @@ export async function pullImage(
       report: options.report,
       signal: AbortSignal.any([options.signal, failure.signal]),
       skipLayer: (diffId) => snapshotter.hasLayer(diffId),
+      hasImage: (id) => index.find(id) !== undefined,
       tapFor: (diffId) => early.tapFor(diffId),
     },
     content,

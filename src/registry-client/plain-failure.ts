@@ -10,10 +10,10 @@ import { isRetryableStatus, readErrorText, reasonOf } from './response-failure.t
 import type { HttpResponse } from './transport.ts';
 
 /**
- * Turns an answer to a push that is no success into an error, in the words of dockerd's clients: `denied: requested
- * access to the resource is denied`. Reads and ends the answer's body.
+ * Turns an answer that is no success into an error in the registry's own words, as dockerd does for all but pulls:
+ * `denied: requested access to the resource is denied`. Reads and ends the answer's body.
  */
-export async function pushFailure(response: HttpResponse, method: string): Promise<TareError> {
+export async function plainFailure(response: HttpResponse, method: string): Promise<TareError> {
   const { status, url } = response;
   const error = reasonOf(response, parseRegistryError(await readErrorText(response)));
   const text = registryErrorText(error, status);
@@ -31,7 +31,7 @@ export async function pushFailure(response: HttpResponse, method: string): Promi
     default:
       return new TareError(
         status === 404 ? 'not-found' : 'unavailable',
-        `${describeRequest(method, url)}: ${text}`,
+        error.code === '' ? `${describeRequest(method, url)}: ${text}` : text,
       );
   }
 }
