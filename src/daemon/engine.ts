@@ -46,6 +46,7 @@ import { ImageTable } from '../store/tables/images.ts';
 import { LayerBlobTable } from '../store/tables/layer-blobs.ts';
 import { NetworkTable } from '../store/tables/networks.ts';
 import { SettingTable } from '../store/tables/settings.ts';
+import { UnfinishedTable } from '../store/tables/unfinished.ts';
 import { VolumeTable } from '../store/tables/volumes.ts';
 import type { DaemonConfig } from './config.ts';
 import { registryClientConfig } from './registry-options.ts';
@@ -123,6 +124,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     mountedAt: (imageId) => imageMounts.pathOf(imageId),
     // A container that is being created has a snapshot before it has a row.
     layersInUse: () => [initLayer, ...snapshotter.layersInUse()],
+    unfinished: new UnfinishedTable(database),
     layerLimit: () => layerLimit(dataRoot, live.maxLayerSize),
     keepCompressed: () => live.keepCompressed,
     log,

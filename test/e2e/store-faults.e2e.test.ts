@@ -1,9 +1,18 @@
 /** Full disks, lying registries, operations side by side: a clear error, nothing half-visible, the next try succeeds. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { must, run } from '../support/command.ts';
+import { must, run, until } from '../support/command.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
 import { FakeRegistry, onPath } from '../support/fake-registry.ts';
 import { tarBytes } from '../support/tar-bytes.ts';
@@ -201,3 +210,42 @@ test('two pulls and prunes at once: nobody disturbs another, and a prune frees w
   await daemon.ok('tare', ['save', '-o', '/dev/null', `${registry.host}/busy:two`]);
   await expectSound(daemon);
 }, 120_000);
+
+test('kill -9 in the middle of a pull: the next one fetches only what is missing', async () => {
+  await using daemon = await startDaemon();
+  const { manifest } = registry.image('resumed', '1', [noiseLayer('a', MB), noiseLayer('b', MB)]);
+  const [first = '', second = ''] = manifest.layers.map(({ digest }) => digest);
+  const bytes = Buffer.from(registry.blobs.get(second) ?? []);
+  // Half of the second layer arrives, and then nothing.
+  registry.faults.push(
+    onPath(second, 1, (response) => {
+      response.writeHead(200, { 'Content-Length': String(bytes.length) });
+      response.write(bytes.subarray(0, bytes.length >> 1));
+    }),
+  );
+  const name = `${registry.host}/resumed:1`;
+  const cut = daemon.tare('pull', name);
+  const layers = join(daemon.dataRoot, 'erofs/layers');
+  const before = namesIn(layers).length;
+  const fetched = (digest: string) => registry.seen.filter(({ path }) => path.endsWith(digest));
+  await until('the first layer is stored and the second on its way', async () => {
+    const stored = namesIn(layers).length > before || !existsSync(layers);
+    return stored && fetched(second).length > 0;
+  });
+  await Bun.sleep(300);
+  await daemon.kill9();
+  await cut;
+  await daemon.start();
+  await expectSound(daemon);
+  await daemon.ok('tare', ['pull', name]);
+  expect(fetched(first)).toHaveLength(1);
+  expect(fetched(second).at(-1)?.range).toMatch(/^bytes=[1-9]/);
+  await expectSound(daemon);
+  await daemon.ok('tare', ['rmi', name]);
+  expect((await daemon.ok('tare', ['system', 'df', '-v'])).includes('resumed')).toBe(false);
+  await expectSound(daemon);
+}, 120_000);
+
+function namesIn(path: string): string[] {
+  return existsSync(path) ? readdirSync(path) : [];
+}

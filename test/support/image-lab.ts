@@ -13,6 +13,7 @@ import type { Snapshotter } from '../../src/snapshots/snapshots.ts';
 import { Database } from '../../src/store/database.ts';
 import { ImageTable } from '../../src/store/tables/images.ts';
 import { LayerBlobTable } from '../../src/store/tables/layer-blobs.ts';
+import { UnfinishedTable } from '../../src/store/tables/unfinished.ts';
 import { offlineRegistry, type Registries } from './offline-registry.ts';
 
 export type Member = TarMember & { readonly content?: string | Uint8Array };
@@ -62,6 +63,7 @@ function setup(root: string, layerLimit = () => 1e12, registry: Registries = off
   });
   const images = new ImageStore({
     layerLimit,
+    unfinished: new UnfinishedTable(database),
     keepCompressed: () => 'always' as const,
     rows: new ImageTable(database),
     content,

@@ -16,6 +16,7 @@ function layerTar(name: string): Uint8Array {
   return Buffer.concat([header, Buffer.from(name), tarPadding(name.length), tarEnd()]);
 }
 const bytes = (tar: Uint8Array): ReadableStream<Uint8Array> => new Response(tar).body ?? new ReadableStream();
+const NOTHING_UNFINISHED = { add: () => {}, remove: () => {}, expire: () => {}, all: () => [] };
 const NO_ROWS: ImageRows = { apply: () => {}, images: () => [], names: () => [] };
 
 describe('the collector', () => {
@@ -31,7 +32,7 @@ describe('the collector', () => {
     content = new LocalContentStore(`${root}/content`);
     snapshotter = overlaySnapshotter(`${root}/overlay`);
     index = new ImageIndex(NO_ROWS);
-    leases = new Leases(async () => {
+    leases = new Leases(NOTHING_UNFINISHED, async () => {
       await collector.collect();
     });
     collector = new ImageCollector({

@@ -9,7 +9,7 @@ import type { ImageFetcher, ImagePusher, RegistryReader } from '../../registry-c
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
 import { leasedContent, leasedLayers } from '../leases/leased-stores.ts';
-import { type Lease, Leases } from '../leases/leases.ts';
+import { type Lease, Leases, type UnfinishedRows } from '../leases/leases.ts';
 import type { Fault, OnProgress } from './check.ts';
 import { CompressedForms, type KeepCompressed } from './compressed-forms.ts';
 import { DEFAULT_IMAGE_CHANGES, defaultImageTar, isDefaultImage } from './default-image.ts';
@@ -45,6 +45,7 @@ export interface ImageStoreOptions {
   readonly content: ContentStore;
   readonly snapshotter: Snapshotter;
   readonly layerBlobs: LayerBlobs;
+  readonly unfinished: UnfinishedRows;
   readonly fetcher: ImageFetcher;
   readonly pusher: ImagePusher;
   readonly registry: RegistryReader;
@@ -81,7 +82,7 @@ export class ImageStore implements ImageService {
     this.#manifests = new ImageManifests(options.content, (id) => this.#index.find(id));
     this.#remover = new ImageRemover({ ...options, index: this.#index });
     this.#diskUse = new LayerDiskUse(options.snapshotter, options.layerBlobs);
-    this.#leases = new Leases(async () => {
+    this.#leases = new Leases(options.unfinished, async () => {
       await this.#collector.collect();
     });
     this.#collector = new ImageCollector({ ...options, index: this.#index, leases: this.#leases });
@@ -125,6 +126,7 @@ export class ImageStore implements ImageService {
     matches: (image: Image) => boolean,
   ): Promise<{ removed: ImageRemoval[]; reclaimed: number }> {
     const before = this.layersSize();
+    this.#leases.forgetUnfinished();
     const removed = await this.#collected(this.#remover.prune(all, matches));
     const reclaimed = Math.max(0, before - this.layersSize());
     const attributes = { reclaimed: String(reclaimed) };
@@ -245,6 +247,10 @@ export class ImageStore implements ImageService {
   async sweep(): Promise<void> {
     await this.#options.snapshotter.sweep();
     await this.#options.content.sweep();
+    // A crash after the row and before the note was taken back.
+    this.#leases.forgetUnfinished(
+      (digest) => this.#collector.needsLayer(digest) || this.#collector.needsBlob(digest),
+    );
     await this.#collector.collect();
     this.#forms.reviewAll();
   }

@@ -17,6 +17,7 @@ import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import { Database } from '../../store/database.ts';
 import { ImageTable } from '../../store/tables/images.ts';
 import { LayerBlobTable } from '../../store/tables/layer-blobs.ts';
+import { UnfinishedTable } from '../../store/tables/unfinished.ts';
 import { ImageStore } from './image-store.ts';
 import { LayerBlobStore } from './layer-blobs-store.ts';
 
@@ -115,6 +116,7 @@ describe('pull', () => {
   const storeWith = (fetcher: ImageFetcher): ImageStore =>
     new ImageStore({
       layerLimit: () => 1e12,
+      unfinished: new UnfinishedTable(database),
       keepCompressed: () => 'always' as const,
       rows: new ImageTable(database),
       content,
@@ -167,7 +169,7 @@ describe('pull', () => {
     expect(await blobCount()).toBe(0);
   });
 
-  test('a layer that does not arrive leaves no image, and sweeping leaves nothing at all', async () => {
+  test('a layer that does not arrive leaves no image; what did is kept for the next pull, and a prune takes it', async () => {
     const failure = new TareError('unavailable', 'connection reset');
     const images = storeWith(
       registryOf([
@@ -178,6 +180,8 @@ describe('pull', () => {
     await expect(pull(images)).rejects.toThrow('connection reset');
     expect(images.list()).toEqual([]);
     await images.sweep();
+    expect(snapshotter.listLayers().map(({ diffId }) => diffId)).toEqual([digestOf(low)]);
+    await images.prune(false, () => true);
     expect(snapshotter.listLayers()).toEqual([]);
     expect(await blobCount()).toBe(0);
     expect((await pull(storeWith(registryOf([{ tar: low, blob: gzipSync(low) }])))).size).toBe(11);

@@ -11,10 +11,12 @@ export function leasedContent(content: ContentStore, lease: Lease): ContentStore
       if (size !== undefined) lease.hold(digest);
       return size;
     },
-    put(mediaType, bytes) {
+    async put(mediaType, bytes) {
       // Before it is stored: it may be there already, as garbage.
       lease.hold(digestOf(bytes));
-      return content.put(mediaType, bytes);
+      const descriptor = await content.put(mediaType, bytes);
+      lease.stored(descriptor.digest);
+      return descriptor;
     },
     async ingest(key) {
       return leasedIngest(await content.ingest(key), lease);
@@ -27,7 +29,7 @@ function leasedIngest(ingest: Ingest, lease: Lease): Ingest {
     async commit(expected) {
       if (expected.digest !== undefined) lease.hold(expected.digest);
       const descriptor = await ingest.commit(expected);
-      lease.hold(descriptor.digest);
+      lease.stored(descriptor.digest);
       return descriptor;
     },
   });
@@ -49,11 +51,13 @@ export function leasedLayers(snapshotter: Snapshotter, lease: Lease): Snapshotte
     async applyLayer(diffId, source) {
       if (diffId !== undefined) {
         lease.hold(diffId);
-        return await snapshotter.applyLayer(diffId, source);
+        const layer = await snapshotter.applyLayer(diffId, source);
+        lease.stored(diffId);
+        return layer;
       }
       return await lease.whileUnknown(async () => {
         const layer = await snapshotter.applyLayer(undefined, source);
-        lease.hold(layer.diffId);
+        lease.stored(layer.diffId);
         return layer;
       });
     },

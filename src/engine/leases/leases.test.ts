@@ -1,9 +1,24 @@
 import { describe, expect, test } from 'bun:test';
-import { Leases } from './leases.ts';
+import { TareError } from '../../base/errors.ts';
+import { Leases, type UnfinishedRows } from './leases.ts';
 
-function setup(): { leases: Leases; collections: () => number } {
+/** Rows in memory, with the times they were stored at. */
+function rowsOf(rows: Map<string, number>): UnfinishedRows {
+  return {
+    add: (digest, storedAt) => void rows.set(digest, storedAt),
+    remove: (digests) => {
+      for (const digest of digests) rows.delete(digest);
+    },
+    expire: (before) => {
+      for (const [digest, storedAt] of rows) if (storedAt < before) rows.delete(digest);
+    },
+    all: () => [...rows.keys()],
+  };
+}
+
+function setup(rows = new Map<string, number>()): { leases: Leases; collections: () => number } {
   let count = 0;
-  const leases = new Leases(async () => {
+  const leases = new Leases(rowsOf(rows), async () => {
     count += 1;
   });
   return { leases, collections: () => count };
@@ -101,5 +116,63 @@ describe('Leases', () => {
     });
     await expect(failing).rejects.toThrow('broken');
     expect(leases.holds('a')).toBe(false);
+  });
+
+  test('what a resumable operation stored is kept over its failure and the next start, for a day', async () => {
+    const rows = new Map<string, number>();
+    const { leases } = setup(rows);
+    const failing = leases.hold(
+      async (lease) => {
+        lease.hold('found');
+        lease.stored('stored');
+        throw new Error('cut');
+      },
+      { resumable: true },
+    );
+    await expect(failing).rejects.toThrow('cut');
+    for (const some of [leases, setup(rows).leases]) {
+      expect(some.holds('stored')).toBe(true);
+      expect(some.holdsLayer('stored')).toBe(true);
+      expect(some.isKept('stored')).toBe(true);
+      expect(some.holds('found')).toBe(false);
+    }
+    rows.set('stored', Date.now() - 25 * 3600 * 1000);
+    expect(setup(rows).leases.holds('stored')).toBe(false);
+  });
+
+  test('it is kept until the next try succeeds, or somebody prunes, or the disk is full', async () => {
+    const rows = new Map<string, number>();
+    const { leases } = setup(rows);
+    const attempt = (failure?: Error): Promise<void> =>
+      leases.hold(
+        async (lease) => {
+          lease.stored('a');
+          if (failure) throw failure;
+        },
+        { resumable: true },
+      );
+    const left = async (failure?: Error): Promise<boolean> => {
+      await attempt(failure).catch(() => {});
+      return leases.isKept('a');
+    };
+    expect(await left(new Error('cut'))).toBe(true);
+    expect(await left()).toBe(false);
+    expect(await left(new Error('cut'))).toBe(true);
+    leases.forgetUnfinished();
+    expect(leases.isKept('a')).toBe(false);
+    expect(await left(new TareError('exhausted', 'no space left on device'))).toBe(false);
+    expect(rows.size).toBe(0);
+  });
+
+  test('a prune forgets nothing that is being made', async () => {
+    const { leases } = setup();
+    await leases.hold(
+      async (lease) => {
+        lease.stored('a');
+        leases.forgetUnfinished();
+        expect(leases.isKept('a')).toBe(true);
+      },
+      { resumable: true },
+    );
   });
 });

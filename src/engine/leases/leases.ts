@@ -1,3 +1,5 @@
+import { isKind } from '../../base/errors.ts';
+
 /**
  * Leases protect what is being made from being collected as garbage.
  *
@@ -8,14 +10,28 @@
  * Example: `await leases.hold(async (lease) => { lease.hold(diffId); …store it…; index.add(image); })`. What
  * `leasedContent` and `leasedLayers` give out is held without a call.
  *
- * Leases live in memory: after a crash nobody is making anything, and the sweep at start takes what was half-made.
+ * Leases live in memory: after a crash nobody is making anything, and the sweep at start takes what was half-made. But
+ * what a *resumable* operation (a pull) has stored is noted in rows, and kept for a day for the next try: until that
+ * succeeds, or somebody prunes.
  */
 export class Lease {
+  readonly #stored: (digest: string) => void;
   readonly #held = new Set<string>();
   /** Layers that are being stored and whose diff ids nobody knows yet: it may be any. */
   #unknown = 0;
   /** A collection wanted something of it. */
   #wanted = false;
+
+  /** `stored` hears of each layer and blob that was stored under it. */
+  constructor(stored: (digest: string) => void = () => {}) {
+    this.#stored = stored;
+  }
+
+  /** Something is durable now that has no row yet. */
+  stored(digest: string): void {
+    this.hold(digest);
+    this.#stored(digest);
+  }
 
   /** Holds layers (by diff id) and blobs (by digest) until the lease ends; they need not be there yet. */
   hold(...digests: readonly string[]): void {
@@ -59,33 +75,53 @@ export class Lease {
   }
 }
 
+/** Where it is noted what unfinished operations have stored; store's UnfinishedTable, or a fake. */
+export interface UnfinishedRows {
+  add(digest: string, storedAt: number): void;
+  remove(digests: Iterable<string>): void;
+  expire(before: number): void;
+  all(): string[];
+}
+
+/** How long what an unfinished operation has stored is kept, in milliseconds. */
+const RESUMABLE = 24 * 3600 * 1000;
+
 /** All leases of a daemon. */
 export class Leases {
   readonly #open = new Set<Lease>();
-  /** What failed operations left for the next try. */
-  readonly #kept = new Set<string>();
+  readonly #rows: UnfinishedRows;
+  /** What unfinished operations left for the next try. */
+  readonly #kept: Set<string>;
   readonly #collect: () => Promise<void>;
 
   /** `collect` runs when a lease has ended that may leave garbage. It must not throw. */
-  constructor(collect: () => Promise<void>) {
+  constructor(rows: UnfinishedRows, collect: () => Promise<void>) {
     this.#collect = collect;
+    this.#rows = rows;
+    rows.expire(Date.now() - RESUMABLE);
+    this.#kept = new Set(rows.all());
   }
 
   /**
-   * Runs `body` under a lease of its own. What it stored is collected when it fails, unless `resumable`: then the next
-   * try goes on with it, as long as nobody collects before.
+   * Runs `body` under a lease of its own. What it stored is collected when it fails, unless `resumable`: then it is
+   * kept for the next try.
    */
   async hold<T>(body: (lease: Lease) => Promise<T>, { resumable = false } = {}): Promise<T> {
-    const lease = this.#begin();
+    const lease = this.#begin(resumable);
     let failed = true;
+    // Without room on the disk, what was brought so far is in the way of others.
+    let keeps = resumable;
     try {
       const result = await body(lease);
       failed = false;
-      for (const digest of lease.held) this.#kept.delete(digest);
+      this.#forget(lease.held);
       return result;
+    } catch (error) {
+      keeps &&= !isKind(error, 'exhausted');
+      if (!keeps) this.#forget(lease.held);
+      throw error;
     } finally {
-      if (failed && resumable) for (const digest of lease.held) this.#kept.add(digest);
-      await this.#end(lease, failed && !resumable);
+      await this.#end(lease, failed && !keeps);
     }
   }
 
@@ -93,7 +129,7 @@ export class Leases {
   async holdWhile(
     open: (lease: Lease) => Promise<ReadableStream<Uint8Array>>,
   ): Promise<ReadableStream<Uint8Array>> {
-    const lease = this.#begin();
+    const lease = this.#begin(false);
     let stream: ReadableStream<Uint8Array>;
     try {
       stream = await open(lease);
@@ -126,6 +162,7 @@ export class Leases {
 
   /** The same for a layer. */
   holdsLayer(diffId: string): boolean {
+    if (this.#kept.has(diffId)) return true;
     return [...this.#open].filter((lease) => lease.refusesLayer(diffId)).length > 0;
   }
 
@@ -134,13 +171,30 @@ export class Leases {
     return [...this.#open].some((lease) => lease.has(digest));
   }
 
-  /** Whether it was left by something that failed and can be resumed. A collection takes it all the same. */
+  /** Whether something that can be resumed has stored it. */
   isKept(digest: string): boolean {
     return this.#kept.has(digest);
   }
 
-  #begin(): Lease {
-    const lease = new Lease();
+  /** Nothing of these is to be resumed any more, but for what goes on now. */
+  forgetUnfinished(which: (digest: string) => boolean = () => true): void {
+    this.#forget([...this.#kept].filter((digest) => which(digest) && !this.isHeld(digest)));
+  }
+
+  #forget(digests: Iterable<string>): void {
+    const known = [...digests].filter((digest) => this.#kept.has(digest));
+    if (known.length === 0) return;
+    this.#rows.remove(known);
+    for (const digest of known) this.#kept.delete(digest);
+  }
+
+  #keep(digest: string): void {
+    this.#rows.add(digest, Date.now());
+    this.#kept.add(digest);
+  }
+
+  #begin(resumable: boolean): Lease {
+    const lease = new Lease(resumable ? (digest) => this.#keep(digest) : undefined);
     this.#open.add(lease);
     return lease;
   }
@@ -150,8 +204,9 @@ export class Leases {
     if (lease.leavesGarbage(failed)) await this.#collect();
   }
 
-  /** Whether somebody holds a blob; for the collector, right before it removes it. */
+  /** Whether somebody holds a blob, or will; for the collector, right before it removes it. */
   holds(digest: string): boolean {
+    if (this.#kept.has(digest)) return true;
     // Each is asked, not only the first: all of them must know that it was wanted.
     return [...this.#open].filter((lease) => lease.refuses(digest)).length > 0;
   }

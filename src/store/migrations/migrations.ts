@@ -17,4 +17,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX layer_blobs_by_layer ON layer_blobs(diff_id);
   CREATE TABLE blob_repositories (digest TEXT NOT NULL, repository TEXT NOT NULL, seen_at INTEGER NOT NULL, PRIMARY KEY (digest, repository)) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE unfinished (digest TEXT PRIMARY KEY, stored_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];
