@@ -5,6 +5,7 @@ import { messageOf, TareError } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { parseSize } from '../base/sizes.ts';
 import { codeOf, fromNodeError } from '../kernel/errno.ts';
+import type { EngineRegistryOptions } from './registry-engine.ts';
 import { type RegistryOptions, registryOptions } from './registry-options.ts';
 
 /** How a daemon is set up; names and meanings are dockerd's. */
@@ -29,6 +30,8 @@ export interface DaemonConfig {
   readonly maxLayerSize: number | undefined;
   /** Which compressed forms of layers stay beside them. */
   readonly keepCompressed: 'auto' | 'always' | 'never';
+  /** Where the images here are served to other machines. */
+  readonly registry: EngineRegistryOptions;
   readonly configFile: string;
 }
 
@@ -54,6 +57,11 @@ const FLAGS = {
   'http-proxy': { type: 'string' },
   'https-proxy': { type: 'string' },
   'no-proxy': { type: 'string' },
+  'registry-addr': { type: 'string' },
+  'registry-tls-cert': { type: 'string' },
+  'registry-tls-key': { type: 'string' },
+  'registry-htpasswd': { type: 'string' },
+  'registry-auth-config': { type: 'string' },
   label: { type: 'string', multiple: true },
   'max-layer-size': { type: 'string' },
   'keep-compressed': { type: 'string' },
@@ -86,6 +94,11 @@ const FILE_KEYS: Readonly<Record<string, { kind: FileKind; flag: keyof typeof FL
   proxies: { kind: 'map of strings', flag: undefined },
   // dockerd knows mirrors of Docker Hub only.
   mirrors: { kind: 'map of lists', flag: undefined },
+  'registry-addr': { kind: 'string', flag: 'registry-addr' },
+  'registry-tls-cert': { kind: 'string', flag: 'registry-tls-cert' },
+  'registry-tls-key': { kind: 'string', flag: 'registry-tls-key' },
+  'registry-htpasswd': { kind: 'string', flag: 'registry-htpasswd' },
+  'registry-auth-config': { kind: 'string', flag: 'registry-auth-config' },
   labels: { kind: 'list', flag: 'label' },
   'max-layer-size': { kind: 'string', flag: 'max-layer-size' },
   'keep-compressed': { kind: 'string', flag: 'keep-compressed' },
@@ -143,6 +156,13 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
     debug,
     group: text(flags.group, 'group', ''),
     registries: readRegistries(flags, file, list),
+    registry: {
+      address: text(flags['registry-addr'], 'registry-addr', ''),
+      tlsCertificate: text(flags['registry-tls-cert'], 'registry-tls-cert', ''),
+      tlsKey: text(flags['registry-tls-key'], 'registry-tls-key', ''),
+      htpasswd: text(flags['registry-htpasswd'], 'registry-htpasswd', ''),
+      authConfig: text(flags['registry-auth-config'], 'registry-auth-config', ''),
+    },
     labels: list(flags.label, 'labels'),
     storageDriver: checkDriver(text(flags['storage-driver'], 'storage-driver', '')),
     maxLayerSize: checkLayerSize(text(flags['max-layer-size'], 'max-layer-size', '')),
@@ -319,6 +339,12 @@ Options:
       --no-proxy string           Comma-separated hosts and networks that are asked without a proxy (default: NO_PROXY)
   -p, --pidfile string            Where to write the process id (default "EXEC-ROOT/tare.pid")
       --registry-certs-dir list   Folder with certificates by HOST[:PORT] (default /etc/tare/certs.d, /etc/docker/certs.d)
+      --registry-addr string      Serve the images here to other machines, read-only, at HOST:PORT
+      --registry-auth-config string
+                                  Rights of the users of --registry-htpasswd by repository
+      --registry-htpasswd string  Users who may pull from --registry-addr
+      --registry-tls-cert string  Certificate for --registry-addr
+      --registry-tls-key string   Key for --registry-addr
       --registry-mirror list      Mirror that is asked before Docker Hub
   -s, --storage-driver string     erofs or overlay (default: erofs where it can be mounted from the data root)
       --validate                  Check the configuration and exit

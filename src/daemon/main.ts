@@ -9,6 +9,7 @@ import { type FileLock, lockFile } from '../kernel/file-lock.ts';
 import { DAEMON_HELP, type DaemonConfig, readConfig } from './config.ts';
 import { composeEngine, type Engine } from './engine.ts';
 import { writePidfile } from './pidfile.ts';
+import { serveEngine } from './registry-engine.ts';
 import { activatedSockets } from './sd-listen.ts';
 import { Tidy } from './tidy.ts';
 
@@ -97,6 +98,7 @@ async function serve(config: DaemonConfig, argv: readonly string[], log: LineLog
       for (const fd of descriptors) await api.listenFd(fd);
     }
   }
+  const registry = serveEngine(config.registry, engine.images.distribution(), log);
   log.info('daemon has completed initialization', { version: engine.version, pid: process.pid });
   finishRecovery().catch((error) => log.error('recovery', { error: messageOf(error) }));
 
@@ -105,6 +107,7 @@ async function serve(config: DaemonConfig, argv: readonly string[], log: LineLog
   const signal = await stop.promise;
   tidy.close();
   log.info('stopping; containers go on', { signal });
+  await registry.close();
   await api.close(GRACE);
   await engine.close();
   removePidfile();

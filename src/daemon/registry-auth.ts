@@ -11,6 +11,11 @@ import { TokenIssuer } from '../registry-server/auth/token-issuer.ts';
 import { WatchedFile } from '../registry-server/auth/watched-file.ts';
 import type { RegistrySettings } from '../wire/registry-settings.ts';
 
+type AccessSettings = Pick<
+  RegistrySettings,
+  'tokenRealm' | 'tokenService' | 'tokenIssuer' | 'tokenKeys' | 'htpasswd' | 'authConfig'
+>;
+
 export interface RegistryAccess {
   readonly authenticator: Authenticator;
   /** The registry's own token server, if it needs one. */
@@ -18,7 +23,7 @@ export interface RegistryAccess {
 }
 
 /** Who may do what, as the flags say. Throws `invalid` for flags that contradict each other and for wrong files. */
-export function registryAccess(settings: RegistrySettings, log: Logger): RegistryAccess {
+export function registryAccess(settings: AccessSettings, log: Logger): RegistryAccess {
   const { tokenRealm, tokenService, tokenIssuer, tokenKeys, htpasswd, authConfig } = settings;
   const byToken = tokenRealm !== '' || tokenService !== '' || tokenIssuer !== '' || tokenKeys.length > 0;
   if (byToken) {

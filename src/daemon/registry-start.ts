@@ -217,7 +217,11 @@ function takeRoot(root: string): FileLock {
   }
 }
 
-function readTls({ tlsCertificate, tlsKey }: RegistrySettings): TlsFiles | undefined {
+/** Throws `invalid`. */
+export function readTls({
+  tlsCertificate,
+  tlsKey,
+}: Pick<RegistrySettings, 'tlsCertificate' | 'tlsKey'>): TlsFiles | undefined {
   if (tlsCertificate === '' && tlsKey === '') return undefined;
   if (tlsCertificate === '' || tlsKey === '')
     throw new TareError('invalid', 'TLS needs both --tls-cert and --tls-key');

@@ -17,6 +17,7 @@ import { type ImageDiskUse, LayerDiskUse } from './disk-use.ts';
 import { withFreedLayers } from './freed-layers.ts';
 import { ImageCheck } from './image-check.ts';
 import { ImageCollector } from './image-collector.ts';
+import { ImageDistribution } from './image-distribution.ts';
 import { ImageIndex, type ImageRows } from './image-index.ts';
 import { ImageMaker, tagOf } from './image-maker.ts';
 import { ImageManifests, type ImageTarget, platformOf } from './image-manifests.ts';
@@ -38,6 +39,7 @@ import { loadImages } from './load.ts';
 import { pullImage } from './pull.ts';
 import { pullAllTags } from './pull-all.ts';
 import { pushImage } from './push.ts';
+import { planPush } from './push-plan.ts';
 import { archiveOf, imagesToSave } from './save.ts';
 
 export interface ImageStoreOptions {
@@ -97,6 +99,19 @@ export class ImageStore implements ImageService {
 
   target(image: Image): Promise<ImageTarget | undefined> {
     return this.#manifests.targetOf(image);
+  }
+
+  /** The images as a registry serves them. */
+  distribution(): ImageDistribution {
+    const { content, layerBlobs } = this.#options;
+    const parts = { content, layerBlobs, index: this.#index };
+    return new ImageDistribution({
+      list: () => this.list(),
+      plan: (image, repository) => planPush(image, { repository }, parts),
+      content,
+      layerBlobs,
+      now: Date.now,
+    });
   }
 
   usersOf(imageId: string): readonly ImageUser[] {

@@ -60,6 +60,7 @@ function sendBlob(
   if (source.kind === 'none' || blob.size === 0) return new Response(null, init);
   // From the file to the socket by sendfile(2).
   if (source.kind === 'file') return new Response(Bun.file(source.path).slice(first, last + 1), init);
+  // Bun sends streams in chunks, whatever length is given: a HEAD says it.
   return new Response(range === undefined ? source.open() : cut(source.open(), first, last), init);
 }
 
