@@ -73,8 +73,11 @@ describe('system check', () => {
     test(`a layer whose ${part} is damaged is made again from its compressed form`, async () => {
       const name = await pullImage(`app-${part}`, 'x'.repeat(100_000));
       await expectClean();
-      // Directories have no index.
-      if (!damageLayer(await topLayer(name), part)) return;
+      if (!damageLayer(await topLayer(name), part)) {
+        // Directories have no index.
+        await daemon.ok('tare', ['rmi', name]);
+        return;
+      }
       const found = await check();
       expect(found.code).toBe(1);
       expect(found.findings).toMatchObject([{ Kind: 'layer', Affects: [`image ${name}`], Repairable: true }]);
@@ -91,6 +94,26 @@ describe('system check', () => {
       await expectClean();
     }, 60_000);
   }
+
+  test('a layer that is gone is told at start, found, and made again', async () => {
+    const name = await pullImage('gone', 'g'.repeat(10_000));
+    const hex = (await topLayer(name)).replace('sha256:', '');
+    await daemon.terminate();
+    const driver = existsSync(join(daemon.dataRoot, 'erofs/layers', hex)) ? 'erofs' : 'overlay';
+    rmSync(join(daemon.dataRoot, driver, 'layers', hex), { recursive: true });
+    await daemon.start();
+    expect(readFileSync(join(daemon.root, 'daemon.log'), 'utf8')).toContain(
+      'lacks layers and cannot be run: pull it again',
+    );
+    const { code, findings } = await check();
+    expect(code).toBe(1);
+    expect(findings).toMatchObject([
+      { Kind: 'layer', ID: `sha256:${hex}`, Problem: 'the layer is missing', Affects: [`image ${name}`] },
+    ]);
+    expect((await check('--repair')).code).toBe(0);
+    await expectClean();
+    await daemon.ok('tare', ['rmi', name]);
+  }, 60_000);
 
   test('a damaged layer without another copy: not under a container; then the image goes', async () => {
     const root = join(daemon.root, 'tree');

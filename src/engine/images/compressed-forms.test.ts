@@ -18,13 +18,11 @@ function setup(policy: KeepCompressed) {
   const forms = new CompressedForms({
     content: { remove: async (digest) => void kept.delete(digest) },
     snapshotter: {
-      hasLayer: () => true,
       listLayers: () => LAYERS.map((diffId) => ({ diffId, size: 1, tarSize: 1 })),
     },
     layerBlobs: {
       forms: (diffId) => [formOf(diffId)],
       reproduces: async (digest) => digest.includes('ours'),
-      retain: () => {},
     },
     leases: { isHeld: (digest) => held.has(digest) },
     policy: () => now,

@@ -17,8 +17,8 @@ export type KeepCompressed = 'auto' | 'always' | 'never';
 
 export interface CompressedFormsParts {
   readonly content: Pick<ContentStore, 'remove'>;
-  readonly snapshotter: Pick<Snapshotter, 'hasLayer' | 'listLayers'>;
-  readonly layerBlobs: Pick<LayerBlobs, 'forms' | 'reproduces' | 'retain'>;
+  readonly snapshotter: Pick<Snapshotter, 'listLayers'>;
+  readonly layerBlobs: Pick<LayerBlobs, 'forms' | 'reproduces'>;
   readonly leases: Pick<Leases, 'isHeld'>;
   readonly policy: () => KeepCompressed;
   readonly log: Logger;
@@ -83,7 +83,7 @@ export class CompressedForms {
 
   /** Returns false when somebody reads a form that is to go. */
   async #reviewLayer(diffId: string): Promise<boolean> {
-    const { content, layerBlobs, leases, log, policy, snapshotter } = this.#parts;
+    const { content, layerBlobs, leases, log, policy } = this.#parts;
     let free = true;
     for (const { descriptor, from } of layerBlobs.forms(diffId)) {
       const { digest, size } = descriptor;
@@ -96,7 +96,6 @@ export class CompressedForms {
       await content.remove(digest);
       log.debug('dropped the compressed form of a layer', { layer: diffId, digest, bytes: size });
     }
-    if (policy() === 'never') layerBlobs.retain((layer) => snapshotter.hasLayer(layer));
     return free;
   }
 

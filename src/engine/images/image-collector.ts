@@ -58,7 +58,8 @@ export class ImageCollector {
       if (this.needsBlob(digest) || leases.holds(digest)) continue;
       await this.#try('a blob', digest, () => content.remove(digest));
     }
-    layerBlobs.retain((diffId) => snapshotter.hasLayer(diffId));
+    // Of a layer that is lost but needed, a form may be all that is left.
+    layerBlobs.retain((diffId) => snapshotter.hasLayer(diffId) || this.needsLayer(diffId));
     return removed;
   }
 

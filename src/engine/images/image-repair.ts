@@ -61,8 +61,8 @@ export class ImageRepair {
 
   /** After a damaged blob was removed: the config is in the row, a layer's form can be made, a manifest is lost. */
   async withoutBlob(digest: string, images: readonly Image[]): Promise<string> {
-    const { layerBlobs, snapshotter } = this.#parts;
-    layerBlobs.retain((diffId) => snapshotter.hasLayer(diffId));
+    const { layerBlobs, snapshotter, collector } = this.#parts;
+    layerBlobs.retain((diffId) => snapshotter.hasLayer(diffId) || collector.needsLayer(diffId));
     const done: string[] = [];
     for (const image of images) {
       if (image.id === digest || !(await this.#isForm(digest, image))) {

@@ -267,7 +267,21 @@ export class ImageStore implements ImageService {
       (digest) => this.#collector.needsLayer(digest) || this.#collector.needsBlob(digest),
     );
     await this.#collector.collect();
+    this.#tellMissing();
     this.#forms.reviewAll();
+  }
+
+  /** Rows whose layers are gone: nothing of ours leaves that behind, but disks do. */
+  #tellMissing(): void {
+    const { snapshotter, log } = this.#options;
+    for (const { id, repoTags, config } of this.list()) {
+      const missing = config.rootfs.diff_ids.filter((diffId) => !snapshotter.hasLayer(diffId));
+      if (missing.length === 0) continue;
+      log.warn('an image lacks layers and cannot be run: pull it again, or see "tare system check"', {
+        image: repoTags[0] ?? id,
+        layers: missing.join(' '),
+      });
+    }
   }
 
   /** The policy for compressed forms is another one now. */
