@@ -103,7 +103,7 @@ describe('images of several platforms', () => {
     };
   });
   afterEach(() => {
-    harness.engine.images.manifest = undefined;
+    harness.engine.images.manifest = { manifests: [] };
   });
 
   const manifests = [

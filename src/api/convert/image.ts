@@ -89,11 +89,11 @@ export function imageHistory(
 
 /** The manifests of an image; `find` gives images that are here by id, `usersOf` their containers. */
 export function manifestSummaries(
-  target: ImageTarget | undefined,
+  target: ImageTarget,
   find: (id: string) => Image | undefined,
   usersOf: (id: string) => ReadonlyArray<{ readonly id: string }>,
 ): ManifestSummary[] {
-  return (target?.manifests ?? []).map((facts) => {
+  return target.manifests.map((facts) => {
     const image = facts.imageId === undefined ? undefined : find(facts.imageId);
     const unpacked = image?.size ?? 0;
     const summary: ManifestSummary = {

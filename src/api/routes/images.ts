@@ -42,7 +42,7 @@ const PRUNE_FILTERS: ReadonlySet<string> = new Set(['dangling', 'label', 'label!
 
 /** Looking at, naming and removing images. */
 export function imageRoutes({ images, storageDriver, now }: Dependencies): Route[] {
-  const manifestsOf = (target: ImageTarget | undefined): ManifestSummary[] =>
+  const manifestsOf = (target: ImageTarget): ManifestSummary[] =>
     manifestSummaries(
       target,
       (id) => images.find(id),
@@ -75,7 +75,7 @@ export function imageRoutes({ images, storageDriver, now }: Dependencies): Route
       );
       if (x.version >= 48 || withManifests) {
         const target = await images.target(image);
-        if (x.version >= 48 && target) summary.Descriptor = target.descriptor;
+        if (x.version >= 48 && target.descriptor) summary.Descriptor = target.descriptor;
         if (withManifests) summary.Manifests = manifestsOf(target);
       }
       summaries.push(summary);
@@ -93,7 +93,7 @@ export function imageRoutes({ images, storageDriver, now }: Dependencies): Route
     const answer = inspectImage(image, storageDriver, x.version);
     if (x.version >= 48) {
       const target = await images.target(image);
-      if (target) answer.Descriptor = target.descriptor;
+      if (target.descriptor) answer.Descriptor = target.descriptor;
       if (withManifests) answer.Manifests = manifestsOf(target);
     }
     x.json(200, answer);

@@ -4,11 +4,13 @@ import type { Descriptor, Platform } from '../../oci/descriptor.ts';
 import { type ParsedManifest, parseManifest } from '../../oci/manifest.ts';
 import { parseReference } from '../../oci/reference.ts';
 import type { Image } from './images.ts';
+import type { PlainManifest } from './plain-manifest.ts';
 
 /** What an image was pulled as, or pushed or loaded with: the manifest or index of its digest name. */
 export interface ImageTarget {
-  readonly descriptor: Descriptor;
-  /** Of an index each entry, else the one manifest. */
+  /** Undefined for an image that has none: imported, committed or built. */
+  readonly descriptor?: Descriptor;
+  /** Of an index each entry, else the one manifest; without a descriptor the one that `save` would write. */
   readonly manifests: readonly ManifestFacts[];
 }
 
@@ -35,15 +37,20 @@ const REMEMBERED = 2000;
 export class ImageManifests {
   readonly #content: ContentStore;
   readonly #find: (id: string) => Image | undefined;
+  readonly #plain: (image: Image) => PlainManifest | undefined;
   readonly #documents = new Map<string, { descriptor: Descriptor; parsed: ParsedManifest }>();
 
-  constructor(content: ContentStore, find: (id: string) => Image | undefined) {
+  constructor(
+    content: ContentStore,
+    find: (id: string) => Image | undefined,
+    plain: (image: Image) => PlainManifest | undefined,
+  ) {
     this.#content = content;
     this.#find = find;
+    this.#plain = plain;
   }
 
-  /** Undefined for an image that has no manifest here: imported, committed or built. */
-  async targetOf(image: Image): Promise<ImageTarget | undefined> {
+  async targetOf(image: Image): Promise<ImageTarget> {
     for (const name of image.repoDigests) {
       const { digest } = parseReference(name);
       const document = digest === undefined ? undefined : await this.#document(digest);
@@ -54,7 +61,12 @@ export class ImageManifests {
       for (const entry of entries) manifests.push(await this.#facts(entry));
       return { descriptor, manifests };
     }
-    return undefined;
+    const plain = this.#plain(image);
+    if (plain === undefined) return { manifests: [] };
+    const contentSize = this.#content.size(image.id) ?? 0;
+    const descriptor = plain.descriptor;
+    const platform = platformOf(image);
+    return { manifests: [{ descriptor, kind: 'image', platform, imageId: image.id, contentSize }] };
   }
 
   async #facts(descriptor: Descriptor): Promise<ManifestFacts> {

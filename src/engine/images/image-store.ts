@@ -36,6 +36,7 @@ import type {
 import { openImportSource } from './import-source.ts';
 import type { LayerBlobs } from './layer-blobs.ts';
 import { loadImages } from './load.ts';
+import { plainManifest } from './plain-manifest.ts';
 import { pullImage } from './pull.ts';
 import { pullAllTags } from './pull-all.ts';
 import { pushImage } from './push.ts';
@@ -81,7 +82,11 @@ export class ImageStore implements ImageService {
   constructor(options: ImageStoreOptions) {
     this.#options = options;
     this.#index = new ImageIndex(options.rows);
-    this.#manifests = new ImageManifests(options.content, (id) => this.#index.find(id));
+    this.#manifests = new ImageManifests(
+      options.content,
+      (id) => this.#index.find(id),
+      (image) => plainManifest(image, this.#index.configText(image.id), options.snapshotter),
+    );
     this.#remover = new ImageRemover({ ...options, index: this.#index });
     this.#diskUse = new LayerDiskUse(options.snapshotter, options.layerBlobs);
     this.#leases = new Leases(options.unfinished, async () => {
@@ -97,7 +102,7 @@ export class ImageStore implements ImageService {
     return image;
   }
 
-  target(image: Image): Promise<ImageTarget | undefined> {
+  target(image: Image): Promise<ImageTarget> {
     return this.#manifests.targetOf(image);
   }
 

@@ -14,8 +14,8 @@ export interface ImageService {
   /** Like get, undefined if unknown. */
   find(ref: string): Image | undefined;
   list(): Image[];
-  /** Its manifest, or index with what of it is here; undefined when it has none. */
-  target(image: Image): Promise<ImageTarget | undefined>;
+  /** Its manifest, or index with what of it is here. */
+  target(image: Image): Promise<ImageTarget>;
   /** The containers that were made from an image. */
   usersOf(imageId: string): readonly ImageUser[];
   tag(ref: string, target: string): Promise<void>;

@@ -2,7 +2,6 @@ import { OutputBuffer } from '../../archive/output-buffer.ts';
 import { encodeTarHeader, tarEnd, tarPadding } from '../../archive/tar-writer.ts';
 import { TareError } from '../../base/errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
-import { digestOf } from '../../oci/digest.ts';
 import { MEDIA_TYPES } from '../../oci/manifest.ts';
 import {
   canonicalString,
@@ -14,8 +13,10 @@ import {
   withDefaultTag,
 } from '../../oci/reference.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
+import { blobPath } from './archive-images.ts';
 import type { ImageIndex } from './image-index.ts';
 import type { Image } from './images.ts';
+import { plainManifest } from './plain-manifest.ts';
 
 export interface SaveParts {
   readonly snapshotter: Snapshotter;
@@ -79,37 +80,25 @@ function* resolve(
   yield { image, tag: byId ? undefined : withDefaultTag(parseReference(ref)) };
 }
 
-function layerDescriptor(diffId: string, snapshotter: Snapshotter): Descriptor {
-  const layer = snapshotter.layer(diffId);
-  if (layer === undefined)
-    throw new TareError('corrupt', `the layer ${diffId} is missing: pull the image again`);
-  return { mediaType: MEDIA_TYPES.ociLayer, digest: diffId, size: layer.tarSize };
-}
-
 /** All small files of the archive: first the blobs by digest, then the documents that name them. */
 function describe(images: readonly Saved[], parts: SaveParts): Document[] {
   const blobs = new Map<string, Document>();
   const index: Descriptor[] = [];
   const manifests: unknown[] = [];
   const repositories: Record<string, Record<string, string>> = {};
-  const put = (mediaType: string, text: string, seconds = 0): Descriptor => {
-    const bytes = Buffer.from(text);
-    const digest = digestOf(bytes);
+  const put = ({ digest }: Descriptor, text: string, seconds = 0): void => {
     const path = blobPath(digest);
-    blobs.set(path, [path, bytes, seconds]);
-    return { mediaType, digest, size: bytes.byteLength };
+    blobs.set(path, [path, Buffer.from(text), seconds]);
   };
   for (const { image, tags } of images) {
-    const config = put(
-      MEDIA_TYPES.ociConfig,
-      parts.index.configText(image.id),
-      Math.max(0, Math.floor(image.createdAt / 1000)),
-    );
-    const layers = image.config.rootfs.diff_ids.map((diffId) => layerDescriptor(diffId, parts.snapshotter));
-    const manifest = put(
-      MEDIA_TYPES.ociManifest,
-      JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociManifest, config, layers }),
-    );
+    const configText = parts.index.configText(image.id);
+    const plain = plainManifest(image, configText, parts.snapshotter);
+    if (plain === undefined) {
+      throw new TareError('corrupt', `a layer of the image ${image.id} is missing: pull the image again`);
+    }
+    const { config, layers, descriptor: manifest } = plain;
+    put(config, configText, Math.max(0, Math.floor(image.createdAt / 1000)));
+    put(manifest, plain.text);
     if (tags.length === 0) index.push(manifest);
     for (const tag of tags) {
       const annotations = {
@@ -177,8 +166,9 @@ async function* archiveBytes(
   }
   const layers = new Set(images.flatMap(({ image }) => image.config.rootfs.diff_ids));
   for (const diffId of layers) {
-    const { size, digest } = layerDescriptor(diffId, snapshotter);
-    yield* file(blobPath(digest), size, snapshotter.layerTar(diffId));
+    // There, or the archive would not have been described.
+    const size = snapshotter.layer(diffId)?.tarSize ?? 0;
+    yield* file(blobPath(diffId), size, snapshotter.layerTar(diffId));
   }
   for (const [name, bytes, seconds] of documents) {
     yield* file(name, bytes.byteLength, one(bytes), seconds);
@@ -189,8 +179,4 @@ async function* archiveBytes(
 
 async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
-}
-
-function blobPath(digest: string): string {
-  return `blobs/${digest.replace(':', '/')}`;
 }

@@ -71,7 +71,7 @@ export class FakeImages implements ImageService {
   }
 
   /** What `target` answers. */
-  manifest: ImageTarget | undefined;
+  manifest: ImageTarget = { manifests: [] };
 
   async target() {
     return this.manifest;
