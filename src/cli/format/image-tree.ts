@@ -150,13 +150,13 @@ function pad(
 }
 
 function chip({ colours }: TreeStyle): string {
-  return colours ? `\x1b[38;5;0m\x1b[48;5;14m U ${RESET}` : ' U ';
+  return colours ? `\x1b[38;5;0m\x1b[48;5;14m U ${RESET}` : 'U';
 }
 
 /** What the mark means, at the right end of the line. */
 function legend(style: TreeStyle): string {
   const text = style.colours
     ? `\x1b[1m\x1b[106m\x1b[30mi${RESET} \x1b[96mInfo →${RESET}  ${chip(style)} In Use`
-    : `Info -> ${chip(style)}In Use`;
+    : `Info ->  ${chip(style)} In Use`;
   return ' '.repeat(Math.max(0, style.width - Bun.stringWidth(text) - 1)) + text;
 }
