@@ -127,7 +127,10 @@ export class LayerBlobStore implements LayerBlobs {
 
   retain(isKept: (diffId: string) => boolean): void {
     const removed = [...this.#rows.values()]
-      .filter((row) => !isKept(row.diffId) || this.#formOf(row) === undefined)
+      // Where a blob was seen is worth knowing without its bytes, too: it can be mounted.
+      .filter(
+        (row) => !isKept(row.diffId) || (this.#formOf(row) === undefined && !this.#seen.has(row.digest)),
+      )
       .map(({ digest }) => digest);
     // What has been seen of plain layers has no row of a form.
     for (const digest of this.#seen.keys()) {

@@ -43,7 +43,7 @@ export interface LayerBlobs {
   seenIn(repository: string, digests: readonly string[]): void;
   /** Repositories that have had a blob, the last seen first. */
   repositoriesOf(digest: string): string[];
-  /** Forgets the forms of layers that are not kept any more, and those whose bytes are gone. */
+  /** Forgets the forms of layers that are not kept any more, and those whose bytes are gone and were seen nowhere. */
   retain(isKept: (diffId: string) => boolean): void;
 }
 

@@ -29,6 +29,8 @@ export interface PushPlan {
   readonly configs: readonly Descriptor[];
   /** What is kept, the one that the tag names last; empty when a manifest has to be made. */
   readonly documents: readonly ImageDocument[];
+  /** Digest of a manifest that could not be kept, if there was one. */
+  readonly lost?: string;
 }
 
 interface PlanParts {
@@ -45,21 +47,29 @@ interface Whole {
   readonly children: readonly Whole[];
 }
 
+interface Wanted {
+  /** Canonical name. */
+  readonly repository: string;
+  readonly platform?: Platform | undefined;
+  /** True for a blob that the registry is known to have: its bytes need not be here. */
+  readonly reachable: (digest: string) => boolean;
+}
+
 /**
  * Plans the push of an image. A manifest that it was pulled or pushed with is kept, and so its digest, when every
  * blob of it can be had; and the whole index above it, when that is complete, too, and no `platform` is asked for. Of
  * several the one that the repository has is taken. Without any, a Docker manifest is made, as dockerd does.
  */
-export async function planPush(
-  image: Image,
-  wanted: { readonly repository: string; readonly platform?: Platform | undefined },
-  parts: PlanParts,
-): Promise<PushPlan> {
+export async function planPush(image: Image, wanted: Wanted, parts: PlanParts): Promise<PushPlan> {
   const documents = await readDocuments(image, parts);
-  const whole = [...documents.values()].flatMap((each) => complete(each, documents, parts, 0) ?? []);
-  const manifests = whole.filter(
-    ({ parsed }) => parsed.kind === 'manifest' && parsed.manifest.config.digest === image.id,
-  );
+  const isHere = ({ digest, size }: Descriptor): boolean =>
+    parts.content.size(digest) === size ||
+    parts.layerBlobs.find(digest)?.descriptor.size === size ||
+    wanted.reachable(digest);
+  const isOfImage = ({ parsed }: Omit<Whole, 'children'>): boolean =>
+    parsed.kind === 'manifest' && parsed.manifest.config.digest === image.id;
+  const whole = [...documents.values()].flatMap((each) => complete(each, documents, isHere) ?? []);
+  const manifests = whole.filter(isOfImage);
   const indexes =
     wanted.platform === undefined
       ? whole.filter((index) => manifests.some((below) => contains(index, below)))
@@ -74,7 +84,13 @@ export async function planPush(
   if (chosen === undefined) {
     const diffIds = [...new Set(image.config.rootfs.diff_ids.toReversed())];
     const config = await configOf(image, parts.content);
-    return { layers: diffIds.map((diffId) => ({ diffId })), configs: [config], documents: [] };
+    const lost = [...documents.values()].find(isOfImage)?.document.digest;
+    return {
+      layers: diffIds.map((diffId) => ({ diffId })),
+      configs: [config],
+      documents: [],
+      ...(lost === undefined ? {} : { lost }),
+    };
   }
   return keep(chosen, parts.content);
 }
@@ -147,22 +163,18 @@ function tryParse(bytes: Uint8Array): ParsedManifest | undefined {
 function complete(
   { document, parsed }: Omit<Whole, 'children'>,
   documents: ReadonlyMap<string, Omit<Whole, 'children'>>,
-  parts: PlanParts,
-  depth: number,
+  isHere: (blob: Descriptor) => boolean,
+  depth = 0,
 ): Whole | undefined {
-  const { content, layerBlobs } = parts;
-  const isHere = ({ digest, size }: Descriptor): boolean =>
-    content.size(digest) === size || layerBlobs.find(digest)?.descriptor.size === size;
   if (parsed.kind === 'manifest') {
     const { config, layers } = parsed.manifest;
-    const whole = content.size(config.digest) === config.size && layers.every(isHere);
-    return whole ? { document, parsed, children: [] } : undefined;
+    return [config, ...layers].every(isHere) ? { document, parsed, children: [] } : undefined;
   }
   // Digests make a cycle impossible, but not a tower.
   if (depth > 4) return undefined;
   const children = parsed.index.manifests.map(({ digest }) => {
     const below = documents.get(digest);
-    return below && complete(below, documents, parts, depth + 1);
+    return below && complete(below, documents, isHere, depth + 1);
   });
   return children.every((child) => child !== undefined) ? { document, parsed, children } : undefined;
 }

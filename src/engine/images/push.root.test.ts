@@ -225,12 +225,34 @@ describe('an image that was pulled', () => {
     await setup.images.pull(`${name}:v1`, { ...QUIET, signal });
     await setup.content.remove(digestOf(gzipSync(HIGH, { level: 9 })));
     await setup.images.tag(`${name}:v1`, `${other.host}/partly`);
-    await push(setup, `${other.host}/partly:latest`);
+    const events = await push(setup, `${other.host}/partly:latest`);
+    expect(lines(events)).toContain(
+      `Compressed layers of ${digest} are not here any more: the image gets a new manifest`,
+    );
     const manifest = JSON.parse(await rawManifest(`${other.host}/partly:latest`));
     expect(manifest.mediaType).toBe(MEDIA_TYPES.dockerManifest);
     // What is still there is sent as it came.
     expect(manifest.layers[0].digest).toBe(digestOf(gzipSync(LOW, { level: 9 })));
     expect(digestOf(await rawManifest(`${other.host}/partly:latest`))).not.toBe(digest);
+
+    // The registry that it came from has the blob: there the manifest is kept.
+    const near = `${registry.host}/pulled/near`;
+    await setup.images.tag(`${name}:v1`, near);
+    await push(setup, `${near}:latest`);
+    expect(digestOf(await rawManifest(`${near}:latest`))).toBe(digest);
+  });
+
+  test('gets a new manifest when the registry has lost what it had', async () => {
+    const name = `${registry.host}/pulled/lost`;
+    const digest = await pushBySkopeo(`${name}:v1`, false);
+    const setup = fresh();
+    await setup.images.pull(`${name}:v1`, { ...QUIET, signal });
+    const blob = digestOf(gzipSync(HIGH, { level: 9 }));
+    await setup.content.remove(blob);
+    setup.layerBlobs.seenIn(`${other.host}/never/there`, [blob]);
+    await setup.images.tag(`${name}:v1`, `${other.host}/lost`);
+    await push(setup, `${other.host}/lost:latest`);
+    expect(digestOf(await rawManifest(`${other.host}/lost:latest`))).not.toBe(digest);
   });
 
   test('is pulled and pushed with all its tags', async () => {

@@ -77,11 +77,28 @@ class TagPush {
   }
 
   async run(): Promise<void> {
-    const { index, pusher } = this.#parts;
-    const { auth, platform, report, signal } = this.#options;
-    const image = index.get(canonicalString(this.#ref));
+    const image = this.#parts.index.get(canonicalString(this.#ref));
+    const { index } = this.#parts;
     this.#parts.hold(image.id, ...index.blobsOf(image.id), ...image.config.rootfs.diff_ids);
-    const plan = await planPush(image, { repository: canonicalName(this.#ref), platform }, this.#parts);
+    try {
+      // What the registry has somewhere can be mounted without its bytes.
+      await this.#push(image, (digest) => this.#mountable(digest).length > 0);
+    } catch (error) {
+      if (!(error instanceof BytesGone)) throw error;
+      await this.#push(image, () => false);
+    }
+  }
+
+  async #push(image: Image, reachable: (digest: string) => boolean): Promise<void> {
+    const { auth, platform, report, signal } = this.#options;
+    const { pusher } = this.#parts;
+    const wanted = { repository: canonicalName(this.#ref), platform, reachable };
+    const plan = await planPush(image, wanted, this.#parts);
+    if (plan.lost !== undefined) {
+      report({
+        status: `Compressed layers of ${plan.lost} are not here any more: the image gets a new manifest`,
+      });
+    }
     for (const { diffId } of plan.layers) report({ id: shortDigest(diffId), status: 'Preparing' });
     // The first blob that fails ends the others.
     const failure = new AbortController();
@@ -111,7 +128,7 @@ class TagPush {
       key: layer.blob?.digest ?? layer.diffId,
       known: () => (layer.blob ? [layer.blob] : dockerForms(layer.diffId, this.#parts.layerBlobs)),
       mountFrom: (digest) => this.#mountable(digest),
-      open: () => openLayer(layer, this.#parts.layerBlobs),
+      open: () => openLayer(layer, this.#parts),
       report: (event) => {
         if (event.state === 'waiting') report({ id, status: 'Waiting' });
         else report({ id, status: 'Pushing', current: event.current, total: event.total });
@@ -179,9 +196,22 @@ function dockerForms(diffId: string, layerBlobs: LayerBlobs): Descriptor[] {
     .map(({ descriptor }) => ({ ...descriptor, mediaType: MEDIA_TYPES.dockerLayerGzip }));
 }
 
-function openLayer({ diffId, blob }: PushPlan['layers'][number], layerBlobs: LayerBlobs): BlobBody {
+/** The registry does not have what it was known to have, and the bytes are not here. */
+class BytesGone extends TareError {
+  constructor(digest: string) {
+    super('not-found', `the blob ${digest} is not here: pull the image again`);
+  }
+}
+
+function openLayer({ diffId, blob }: PushPlan['layers'][number], parts: PushParts): BlobBody {
+  const { content, layerBlobs } = parts;
   const known = blob ?? dockerForms(diffId, layerBlobs)[0];
-  if (known !== undefined) return bodyOf(layerBlobs.stream(known.digest), known);
+  if (known !== undefined) {
+    if (layerBlobs.find(known.digest) !== undefined) return bodyOf(layerBlobs.stream(known.digest), known);
+    // Of an attestation, which is no form of a layer.
+    if (content.size(known.digest) === known.size) return bodyOf(content.stream(known.digest), known);
+    throw new BytesGone(known.digest);
+  }
   const { bytes, form, progress } = layerBlobs.compress(diffId);
   return { bytes, described: form.then(({ descriptor }) => descriptor), progress };
 }
