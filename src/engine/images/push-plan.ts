@@ -52,7 +52,7 @@ interface Wanted {
   readonly repository: string;
   readonly platform?: Platform | undefined;
   /** True for a blob that the registry is known to have: its bytes need not be here. */
-  readonly reachable: (digest: string) => boolean;
+  readonly reachable?: (digest: string) => boolean;
 }
 
 /**
@@ -65,7 +65,7 @@ export async function planPush(image: Image, wanted: Wanted, parts: PlanParts): 
   const isHere = ({ digest, size }: Descriptor): boolean =>
     parts.content.size(digest) === size ||
     parts.layerBlobs.find(digest)?.descriptor.size === size ||
-    wanted.reachable(digest);
+    (wanted.reachable?.(digest) ?? false);
   const isOfImage = ({ parsed }: Omit<Whole, 'children'>): boolean =>
     parsed.kind === 'manifest' && parsed.manifest.config.digest === image.id;
   const whole = [...documents.values()].flatMap((each) => complete(each, documents, isHere) ?? []);
