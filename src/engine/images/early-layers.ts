@@ -3,7 +3,7 @@ import type { BlobTap } from '../../registry-client/registry-client.ts';
 import type { LayerInfo, Snapshotter } from '../../snapshots/snapshots.ts';
 
 /** Bytes of a blob that may wait for being unpacked. */
-const AHEAD = 4 * 1024 * 1024;
+const AHEAD = 1 * 1024 * 1024;
 
 /**
  * Unpacks layers of one pull while their blobs still come in, as many at once as there are processors; the others

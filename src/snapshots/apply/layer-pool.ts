@@ -7,8 +7,8 @@ import type { FromWorker, ToWorker } from './layer-worker.ts';
 
 /** Bytes of one message to a Worker; small pieces are joined. */
 const MESSAGE = 1024 * 1024;
-/** Messages that may wait in front of a Worker: bounds the memory to 8 MiB a layer. */
-const WINDOW = 8;
+/** Messages that may wait in front of a Worker: bounds the memory to 2 MiB a layer. */
+const WINDOW = 2;
 /** How long an unused Worker is kept, in milliseconds. */
 const IDLE = 5000;
 

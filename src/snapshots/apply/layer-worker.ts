@@ -32,6 +32,8 @@ declare const self: Worker;
 
 /** Bytes that are read from a file at once. */
 const PIECE = 512 * 1024;
+/** After so many plain bytes their buffers are collected: the collector itself sees only how small they are. */
+const COLLECT = 16 * 1024 * 1024;
 
 let job: LayerJob | undefined;
 /** Where the chunks of a packed stream wait for being unpacked. */
@@ -71,10 +73,15 @@ function finish(): void {
 /** Unpacks and stores: what is read and decompressed next is under way while this thread works. */
 async function storePacked(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<void> {
   const work = job;
+  let sinceCollected = 0;
   for await (const piece of decompressedWithin(source, { maxBytes })) {
     // An abort has ended it.
     if (work === undefined || job !== work) return;
     work.push(piece);
+    sinceCollected += piece.byteLength;
+    if (sinceCollected < COLLECT) continue;
+    sinceCollected = 0;
+    Bun.gc(false);
   }
   if (job === work) finish();
 }
