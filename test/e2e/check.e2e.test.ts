@@ -69,8 +69,8 @@ describe('system check', () => {
     expect(await daemon.ok('tare', ['run', '--rm', 'busybox', 'echo', 'well'])).toBe('well');
   }, 60_000);
 
-  for (const part of ['content', 'index'] as const) {
-    test(`a layer whose ${part} is damaged is made again from its compressed form`, async () => {
+  for (const part of ['content', 'index', 'index-file'] as const) {
+    test(`a layer whose ${part} is damaged or gone is made again from its compressed form`, async () => {
       const name = await pullImage(`app-${part}`, 'x'.repeat(100_000));
       await expectClean();
       if (!damageLayer(await topLayer(name), part)) {
@@ -291,11 +291,15 @@ async function topLayer(ref: string): Promise<string> {
 }
 
 /** Changes one byte on the disk; false when layers have no such part there. */
-function damageLayer(diffId: string, part: 'content' | 'index'): boolean {
+function damageLayer(diffId: string, part: 'content' | 'index' | 'index-file'): boolean {
   const hex = diffId.replace('sha256:', '');
   const entry = join(daemon.dataRoot, 'erofs/layers', hex);
+  if (existsSync(entry) && part === 'index-file') {
+    rmSync(join(entry, 'index'));
+    return true;
+  }
   if (existsSync(entry)) return flip(join(entry, part === 'content' ? 'tar' : 'index'));
-  if (part === 'index') return false;
+  if (part !== 'content') return false;
   const meta: unknown = JSON.parse(
     readFileSync(join(daemon.dataRoot, 'overlay/layers', hex, 'meta.json'), 'utf8'),
   );

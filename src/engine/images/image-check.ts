@@ -2,7 +2,6 @@ import { isKind, messageOf } from '../../base/errors.ts';
 import { shortId } from '../../base/ids.ts';
 import { Breath } from '../../base/streams.ts';
 import type { ContentStore } from '../../content/content.ts';
-import { codeOf } from '../../kernel/errno.ts';
 import { createDigester, digestOf, parseDigest } from '../../oci/digest.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { Leases } from '../leases/leases.ts';
@@ -186,12 +185,13 @@ export class ImageCheck {
   }
 
   async #unreadable(diffId: string): Promise<string | undefined> {
+    const { snapshotter } = this.#parts;
     try {
-      await this.#parts.snapshotter.verifyLayer?.(diffId);
+      await snapshotter.verifyLayer?.(diffId);
       return undefined;
     } catch (error) {
-      // Without the file the layer is damaged, or was removed meanwhile: the caller looks.
-      if (isKind(error, 'corrupt', 'not-found') || codeOf(error) === 'ENOENT') return messageOf(error);
+      // Of a layer that was removed meanwhile the caller says nothing.
+      if (isKind(error, 'corrupt', 'not-found') || !snapshotter.hasLayer(diffId)) return messageOf(error);
       throw error;
     }
   }

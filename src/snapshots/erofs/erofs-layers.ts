@@ -57,8 +57,8 @@ export class ErofsLayers implements LayerStore {
   }
 
   async verify(diffId: string): Promise<void> {
-    const index = `${this.#entries.entryPath(this.#entries.get(diffId))}/index`;
-    await verifyIndex(diffId, index, this.tar(diffId));
+    const entry = this.#entries.entryPath(this.#entries.get(diffId));
+    await verifyIndex({ diffId, index: `${entry}/index`, tar: `${entry}/tar` });
   }
 
   tree(diffId: string): LayerTree {
