@@ -153,6 +153,10 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     processOf: (container, request) => bundles.execProcess(container, request),
     log,
   });
+  const autoRemove = (id: string): Promise<void> =>
+    remover.remove(id, { force: false, volumes: true }).catch((error) => {
+      log.error('removing a container that asked for it', { id, error });
+    });
   const supervisor = new Supervisor({
     set,
     runtime,
@@ -163,10 +167,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     waiters,
     events,
     log,
-    autoRemove: (id) =>
-      remover.remove(id, { force: false, volumes: true }).catch((error) => {
-        log.error('removing a container that asked for it', { id, error });
-      }),
+    autoRemove,
   });
   const remover = new ContainerRemover({
     set,
@@ -223,7 +224,16 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     events,
     log,
   });
-  const recovery = new ContainerRecovery({ set, runtime, supervisor, snapshotter, networks, paths, log });
+  const recovery = new ContainerRecovery({
+    set,
+    runtime,
+    supervisor,
+    snapshotter,
+    networks,
+    paths,
+    autoRemove,
+    log,
+  });
   const logKeeper = new LogKeeper({
     containers: () => set.list(),
     path: (id) => paths.log(id),

@@ -22,6 +22,8 @@ export interface RecoveryParts {
   readonly snapshotter: Pick<Snapshotter, 'listSnapshots' | 'remove'>;
   readonly networks: Pick<NetworkService, 'restore'>;
   readonly paths: ContainerPaths;
+  /** Removes a container that asked for it (`--rm`) after its end. */
+  readonly autoRemove: (id: string) => Promise<void>;
   readonly log: Logger;
 }
 
@@ -112,11 +114,16 @@ export class ContainerRecovery {
 
   /** Handles the ends that nobody else does and starts what its restart policy wants running. */
   async finish({ lost, resting }: Unfinished): Promise<void> {
-    const { set, supervisor, log } = this.#parts;
+    const { set, supervisor, autoRemove, log } = this.#parts;
     for (const exit of lost) await supervisor.handleExit(exit);
     for (const id of resting) {
       const container = set.byId(id);
       if (!container || isAlive(container.state)) continue;
+      // The last daemon went between noting its end and removing it.
+      if (container.hostConfig.autoRemove && container.state.startedAt > 0) {
+        await autoRemove(id);
+        continue;
+      }
       if (!startsWithDaemon(container.hostConfig.restartPolicy, container.state)) continue;
       await supervisor.start(id).catch((error) => {
         log.error('starting a container with the daemon', { id, error: messageOf(error) });
