@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { isKind, type TareError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/log.ts';
 import { DirectoryLayers } from './directories/directory-layers.ts';
 import { ErofsLayers } from './erofs/erofs-layers.ts';
@@ -25,7 +26,7 @@ export function openSnapshotter(
     const why = 'the data root has layers of this driver';
     return { snapshotter: overlaySnapshotter(`${dataRoot}/overlay`, logger), why };
   }
-  const obstacle = whyNoErofs(dataRoot);
+  const obstacle = obstacleIn(dataRoot);
   if (obstacle === undefined) return { snapshotter: erofsSnapshotter(`${dataRoot}/erofs`, logger), why: '' };
   if (driver === 'erofs' || hasLayers(`${dataRoot}/erofs`)) throw obstacle;
   return { snapshotter: overlaySnapshotter(`${dataRoot}/overlay`, logger), why: obstacle.message };
@@ -39,8 +40,22 @@ export function erofsSnapshotter(root: string, logger: Logger = silentLogger): S
   return new OverlaySnapshotter('erofs', root, new ErofsLayers(root, logger), logger);
 }
 
+/** On a full disk the layers that are there show that it can be had: removing something must still work. */
+function obstacleIn(dataRoot: string): TareError | undefined {
+  try {
+    return whyNoErofs(dataRoot);
+  } catch (error) {
+    if (isKind(error, 'exhausted') && countLayers(`${dataRoot}/erofs`) > 0) return undefined;
+    throw error;
+  }
+}
+
 /** True when more than the daemon's own layer is there: every container's mount points. */
 function hasLayers(root: string): boolean {
+  return countLayers(root) > 1;
+}
+
+function countLayers(root: string): number {
   const layers = `${root}/layers`;
-  return existsSync(layers) && readdirSync(layers).length > 1;
+  return existsSync(layers) ? readdirSync(layers).length : 0;
 }

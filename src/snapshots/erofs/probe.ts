@@ -1,19 +1,21 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { encodeTarHeader, tarEnd } from '../../archive/tar-writer.ts';
 import { messageOf, TareError } from '../../base/errors.ts';
+import { fromNodeError } from '../../kernel/errno.ts';
 import { mount, unmount } from '../../kernel/mount.ts';
 import { ErofsJob } from './erofs-job.ts';
 
 const TEXT = 'tare';
+const PROBING = 'trying whether the data root takes EROFS layers';
 
 /**
  * Tells whether layers below `dataRoot` can be mounted, by doing it: a layer with a file and a whiteout, and an
  * overlay over it. It takes a kernel with file-backed EROFS (6.12, CONFIG_EROFS_FS_BACKED_BY_FILE) and a file system
  * that lets it (not overlayfs, not tmpfs). Undefined: it works; else a `not-implemented` that says what does not.
+ * Throws `exhausted` when the disk has no room for the try.
  */
 export function whyNoErofs(dataRoot: string): TareError | undefined {
-  mkdirSync(dataRoot, { recursive: true });
-  const base = mkdtempSync(`${dataRoot}/.probe-`);
+  const base = madeBase(dataRoot);
   const at = (name: string): string => `${base}/${name}`;
   const mounted: string[] = [];
   try {
@@ -40,10 +42,21 @@ export function whyNoErofs(dataRoot: string): TareError | undefined {
     if (readFileSync(at('root/file'), 'utf8') === TEXT) return undefined;
     return obstacle('a file in it reads wrongly');
   } catch (error) {
+    const known = fromNodeError(error, PROBING);
+    if (known.kind === 'exhausted') throw known;
     return obstacle(messageOf(error));
   } finally {
     for (const target of mounted.reverse()) unmount(target);
     rmSync(base, { recursive: true, force: true });
+  }
+}
+
+function madeBase(dataRoot: string): string {
+  try {
+    mkdirSync(dataRoot, { recursive: true });
+    return mkdtempSync(`${dataRoot}/.probe-`);
+  } catch (error) {
+    throw fromNodeError(error, PROBING);
   }
 }
 
