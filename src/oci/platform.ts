@@ -68,11 +68,11 @@ export function parsePlatform(text: string, host: Platform = hostPlatform()): Pl
   if (bad !== undefined) {
     const which = bad === parts[0] ? 'OS component' : 'component';
     throw invalid(
-      `"${bad}" is an invalid ${which} of "${text}": platform specifier component must match "${PART.source}"`,
+      `"${bad}" is an invalid ${which} of "${text}": platform specifier component must match "${PART.source}": invalid argument`,
     );
   }
   const [first = '', second, third] = parts;
-  if (parts.length > 3) throw invalid(`"${text}": cannot parse platform specifier`);
+  if (parts.length > 3) throw invalid(`"${text}": cannot parse platform specifier: invalid argument`);
   if (second === undefined) return parseSingle(text, first, host);
   const variant = third === undefined ? {} : { variant: third };
   return normalizePlatform({ os: first, architecture: second, ...variant });
@@ -83,7 +83,7 @@ function parseSingle(text: string, part: string, host: Platform): Platform {
   if (KNOWN_OS.has(os)) return { ...host, os };
   const platform = normalizePlatform({ os: host.os, architecture: part });
   if (KNOWN_ARCHITECTURES.has(platform.architecture)) return platform;
-  throw invalid(`"${text}": unknown operating system or architecture`);
+  throw invalid(`"${text}": unknown operating system or architecture: invalid argument`);
 }
 
 /** One spelling for each platform: `x86_64` is `amd64`, `aarch64` is `arm64`, `arm` is `arm/v7`. */

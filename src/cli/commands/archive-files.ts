@@ -1,4 +1,14 @@
-import { createReadStream, openSync, renameSync, statSync, unlinkSync, write, writev } from 'node:fs';
+import {
+  createReadStream,
+  existsSync,
+  openSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  write,
+  writev,
+} from 'node:fs';
+import { dirname } from 'node:path';
 import type { HttpResponse } from '../client/http.ts';
 import type { CommandContext } from '../context.ts';
 import { CommandFailure } from '../failure.ts';
@@ -48,13 +58,14 @@ export async function saveBody(
     for await (const chunk of (await request()).body) context.console.out(chunk);
     return;
   }
+  checkOutput(output, verb);
   const special = isSpecial(output);
   const partial = special ? output : `${output}.partial-${process.pid}`;
   let fd: number;
   try {
     fd = openSync(partial, 'w', 0o600);
   } catch (error) {
-    throw new CommandFailure(`failed to ${verb}: ${openProblem(output, error).message}`);
+    throw new CommandFailure(`failed to ${verb}: invalid output path: ${openProblem(output, error).message}`);
   }
   try {
     await writeBody(fd, (await request()).body);
@@ -123,6 +134,17 @@ function writePart(fd: number, chunk: Uint8Array, at: number): Promise<number> {
       error === null ? resolve(count) : reject(error),
     );
   });
+}
+
+/** Refuses what an archive would destroy or cannot be written to, in docker's words. */
+function checkOutput(path: string, verb: string): void {
+  const refuse = (reason: string): CommandFailure => new CommandFailure(`failed to ${verb}: ${reason}`);
+  const folder = dirname(path);
+  if (!existsSync(folder)) throw refuse(`invalid output path: stat ${folder}: no such file or directory`);
+  const status = statSync(path, { throwIfNoEntry: false });
+  if (status?.isDirectory()) throw refuse('cannot write to a directory');
+  if (status?.isBlockDevice()) throw refuse('cannot write to a block device file');
+  if (status?.isSocket()) throw refuse('cannot write to a socket');
 }
 
 /** True for a device or pipe such as /dev/null, which cannot be replaced by renaming. */

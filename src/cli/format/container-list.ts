@@ -10,6 +10,7 @@ import { ellipsis, truncateId } from './truncate.ts';
 /** The columns of `tare ps`. */
 export const CONTAINER_LISTING: Listing = {
   typeName: '*formatter.ContainerContext',
+  complaints: { parse: 'failed to parse template', execute: 'failed to execute template' },
   headings: {
     ID: 'CONTAINER ID',
     Names: 'NAMES',

@@ -15,7 +15,12 @@ export interface Listing {
   readonly headings: Readonly<Record<string, string>>;
   /** What docker calls the type of a row, for the message about an unknown field. */
   readonly typeName: string;
+  /** How docker begins its complaints about a template, where it is not as most of its lists. */
+  readonly complaints?: { readonly parse: string; readonly execute: string };
 }
+
+/** How most lists begin a complaint about a template. */
+const COMPLAINT = 'template parsing error';
 
 const FUNCTION_NAMES: ReadonlySet<string> = new Set([...Object.keys(FUNCTIONS), 'and', 'or']);
 
@@ -30,7 +35,7 @@ const HEADING_FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
 };
 
 /** Parses a `--format` with docker's words for a mistake. */
-export function parseFormat(source: string, problem = 'failed to parse template', exitCode = 1): Template {
+export function parseFormat(source: string, problem = COMPLAINT, exitCode = 1): Template {
   try {
     return parseTemplate(source, FUNCTION_NAMES);
   } catch (error) {
@@ -50,7 +55,8 @@ function executeRow(template: Template, row: Row, listing: Listing): string {
       },
     });
   } catch (error) {
-    throw new CommandFailure(`failed to execute template: ${(error as Error).message}`);
+    const complaint = listing.complaints?.execute ?? COMPLAINT;
+    throw new CommandFailure(`${complaint}: ${(error as Error).message}`);
   }
 }
 
@@ -70,7 +76,8 @@ export function formatListing(listing: Listing, format: string, table: string, r
   const wanted =
     format === '' || format === 'table' ? `table ${table}` : format === 'json' ? '{{json .}}' : format;
   const isTable = wanted.startsWith('table');
-  const template = parseFormat(unescapeFormat(isTable ? wanted.slice('table'.length).trim() : wanted));
+  const source = unescapeFormat(isTable ? wanted.slice('table'.length).trim() : wanted);
+  const template = parseFormat(source, listing.complaints?.parse);
   let output = '';
   for (const row of rows) output += `${executeRow(template, row, listing)}\n`;
   return isTable ? alignTabs(`${heading(template, listing)}\n${output}`) : output;

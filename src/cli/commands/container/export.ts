@@ -12,7 +12,7 @@ export const command = defineCommand({
   completes: 'container',
   flags: { output: flag(text, { short: 'o', help: 'Write to a file, instead of STDOUT' }) },
   async run(context, flags, args) {
-    await saveBody(context, flags.output, 'export', () =>
+    await saveBody(context, flags.output, 'export container', () =>
       context.client.request('GET', containerPath(args[0]!, '/export')),
     );
     return 0;

@@ -10,7 +10,7 @@ import { parsePlatformFlag } from '../../platform.ts';
 import { listFormat, noTrunc } from '../shared-flags.ts';
 
 const LISTING: Listing = {
-  typeName: '*formatter.historyContext',
+  typeName: '*image.historyContext',
   headings: {
     ID: 'IMAGE',
     CreatedSince: 'CREATED',

@@ -15,10 +15,10 @@ export const command = defineCommand({
     format: objectFormat,
     platform: flag(text, { help: 'Show the image for this platform, such as linux/amd64' }),
   },
-  run: (context, flags, args) =>
-    inspectObjects(context, args, flags.format, (name) =>
-      context.client.json('GET', `/images/${name}/json`, {
-        query: { platform: parsePlatformFlag(flags.platform) },
-      }),
-    ),
+  async run(context, flags, args) {
+    const platform = parsePlatformFlag(flags.platform, '');
+    return await inspectObjects(context, args, flags.format, (name) =>
+      context.client.json('GET', `/images/${name}/json`, { query: { platform } }),
+    );
+  },
 });

@@ -27,13 +27,14 @@ export const command = defineCommand({
   async run(context, flags, args) {
     const problems: string[] = [];
     let fatal = false;
+    const platforms = flags.platform.map((platform) => parsePlatformFlag(platform, '') ?? '');
     for (const name of args) {
       try {
         const items = await context.client.json<ImageDeleteItem[]>('DELETE', `/images/${name}`, {
           query: {
             force: flags.force,
             noprune: flags['no-prune'],
-            platforms: flags.platform.map((platform) => parsePlatformFlag(platform) ?? ''),
+            platforms,
           },
         });
         context.console.out(deletedText(items));
