@@ -92,7 +92,7 @@ export function imageTransferRoutes({ images, containers, log }: Dependencies): 
             const names = await images.load(bodyStream(x), {
               platforms: wanted,
               report: (event) => {
-                if (!quiet) progress.report(event);
+                if (!quiet || event.stream !== undefined) progress.report(event);
               },
             });
             for (const name of names) {

@@ -93,6 +93,21 @@ describe('save and load', () => {
     expect(digestOf(again)).toBe(digestOf(archive));
   });
 
+  test('a tag that another image has moves, and that is told', async () => {
+    const from = fresh();
+    const to = fresh();
+    const { base: one } = await makeTwo(from.images);
+    await makeTwo(to.images);
+    await to.images.tag('host:5000/two', 'one:v1');
+    const before = to.images.get('one:v1').id;
+    const told: unknown[] = [];
+    await to.images.load(await from.images.save(['one:v1']), { report: (event) => told.push(event.stream) });
+    expect(told).toContain(
+      `The image one:v1 already exists, renaming the old one with ID ${before} to empty string\n`,
+    );
+    expect(to.images.get('one:v1').id).toBe(one);
+  });
+
   test('compressed archives, and by id without names', async () => {
     const from = fresh();
     const { base: one } = await makeTwo(from.images);

@@ -22,7 +22,7 @@ export interface LoadParts extends ArchiveReaderParts {
   readonly content: Pick<ContentStore, 'ingest' | 'put' | 'size'>;
   readonly snapshotter: Snapshotter;
   readonly layerBlobs: Pick<LayerBlobs, 'find' | 'pulled'>;
-  readonly index: Pick<ImageIndex, 'add'>;
+  readonly index: Pick<ImageIndex, 'add' | 'find'>;
 }
 
 /**
@@ -57,6 +57,13 @@ export async function loadImages(
     const { image, id, configText, size } = one;
     const manifest = manifests.find((candidate) => candidate.manifest.config.digest === id);
     const kept = manifest && (await keepManifest(manifest, image.tags, contents, parts));
+    for (const tag of image.tags) {
+      const before = parts.index.find(tag);
+      if (before === undefined || before.id === id) continue;
+      const name = familiarString(parseReference(tag));
+      const words = `already exists, renaming the old one with ID ${before.id} to empty string`;
+      parts.report({ stream: `The image ${name} ${words}\n` });
+    }
     parts.index.add({
       id,
       configText,
