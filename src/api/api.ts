@@ -6,6 +6,7 @@ import { containerLifecycleRoutes } from './routes/container-lifecycle.ts';
 import { containerListRoutes } from './routes/container-list.ts';
 import { containerStreamRoutes } from './routes/container-streams.ts';
 import { containerRoutes } from './routes/containers.ts';
+import { engineRegistryRoutes } from './routes/engine-registry.ts';
 import { eventRoutes } from './routes/events.ts';
 import { execRoutes } from './routes/exec.ts';
 import { imageMountRoutes } from './routes/image-mounts.ts';
@@ -43,6 +44,7 @@ export function allRoutes(dependencies: ApiDependencies): Route[] {
     ...imageTransferRoutes(dependencies),
     ...imageMountRoutes(dependencies),
     ...registryRoutes(dependencies),
+    ...engineRegistryRoutes(dependencies),
     ...networkRoutes(dependencies),
     ...volumeRoutes(dependencies),
     ...eventRoutes(dependencies),

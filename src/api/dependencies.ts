@@ -10,6 +10,7 @@ import type { StoreCheckService } from '../engine/system/store-check.ts';
 import type { SystemService } from '../engine/system/system.ts';
 import type { VolumeService } from '../engine/volumes/volumes.ts';
 import type { ContainerPaths } from './convert/container.ts';
+import type { ImageRegistry } from './routes/engine-registry.ts';
 
 /** What the API needs of the engine. Each group of routes takes the few methods it uses out of this. */
 export interface ApiDependencies {
@@ -18,6 +19,7 @@ export interface ApiDependencies {
   readonly images: ImageService;
   readonly imageMounts: Pick<ImageMounts, 'mount' | 'unmount' | 'list'>;
   readonly registries: RegistryAccess;
+  readonly imageRegistry: ImageRegistry;
   readonly networks: Pick<NetworkService, 'get' | 'list' | 'create' | 'remove'>;
   /** `size`: bytes of a volume's files; without it `system df` shows -1. */
   readonly volumes: VolumeService & { size?(name: string): Promise<number> };

@@ -79,6 +79,10 @@ async function serve(config: DaemonConfig, argv: readonly string[], log: LineLog
       root: '',
     }),
     storageDriver: engine.snapshotter.name,
+    imageRegistry: {
+      serve: (options, write) =>
+        serveEngine(options, engine.images.distribution(), new LineLogger('info', write)),
+    },
     compileQuery,
     now: Date.now,
   });

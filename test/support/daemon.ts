@@ -24,6 +24,8 @@ import {
 export interface DaemonOptions {
   /** In a network namespace of its own, without a way out: for tests of rules, ports and policies. */
   readonly isolated?: boolean;
+  /** Prefix of the command line that leads into somebody else's network namespace. */
+  readonly inside?: readonly string[];
   /** Further arguments of `tare daemon`. */
   readonly args?: readonly string[];
   /** A folder to use instead of a new one; it stays. */
@@ -85,11 +87,17 @@ export class TestDaemon implements AsyncDisposable {
     this.socket = join(root, 'tare.sock');
   }
 
+  /** Path of the program. */
+  get program(): string {
+    return this.#program;
+  }
+
   get pid(): number {
     return this.#process?.pid ?? 0;
   }
 
   get #namespace(): string[] {
+    if (this.#options.inside !== undefined) return [...this.#options.inside];
     // `ip netns exec` would hide the cgroups below a new /sys.
     return this.#options.isolated ? ['nsenter', `--net=/run/netns/${this.bridge}`, '--'] : [];
   }
@@ -317,7 +325,7 @@ export class TestDaemon implements AsyncDisposable {
       roots: [this.root, this.dataRoot],
       ...(this.#options.dataRoot === undefined ? {} : { kept: this.#options.dataRoot }),
       bridge: this.bridge,
-      isolated: this.#options.isolated === true,
+      isolated: this.#options.isolated === true || this.#options.inside !== undefined,
       containers: this.#containers,
     };
   }

@@ -224,6 +224,7 @@ export function fakeDependencies() {
       root: '',
     }),
     check: { async *run() {} },
+    imageRegistry: { serve: () => ({ address: '127.0.0.1:1', close: async () => {} }) },
     imageMounts: new FakeImageMounts(images),
     storageDriver: 'overlay',
     version: '0.1.0',

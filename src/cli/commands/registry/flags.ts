@@ -20,6 +20,9 @@ export const SERVE_FLAGS = {
     help: 'JSON file of the rights of users by repository, reread when it changes',
   }),
   delete: flag(toggle, { help: 'Allow deletion of tags, manifests and blobs' }),
+  engine: flag(toggle, {
+    help: 'Serve the images of the running daemon instead of a folder, read-only; of the other flags it takes address, TLS, htpasswd and auth-config',
+  }),
   'gc-interval': flag(withInitial(duration, 6 * HOUR, '6h'), {
     help: 'Time between garbage collections (0: only when asked)',
   }),
