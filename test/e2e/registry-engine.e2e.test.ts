@@ -36,16 +36,23 @@ test('dockerd and skopeo pull what was made here, at once and with one digest', 
 
 test('`registry serve --engine` serves as long as it runs', async () => {
   const env = { DOCKER_HOST: `unix://${daemon.socket}` };
-  const serving = start([daemon.program, 'registry', 'serve', '--engine', '--addr', '127.0.0.1:5902'], { env });
+  const serving = start([daemon.program, 'registry', 'serve', '--engine', '--addr', '127.0.0.1:5902'], {
+    env,
+  });
   await serving.waitFor("the engine's images are served at 127.0.0.1:5902");
   const tags = ['skopeo', 'list-tags', '--tls-verify=false', 'docker://127.0.0.1:5902/library/busybox'];
   const shown = JSON.parse(await must([...docker.inside, ...tags]));
   expect(shown.Tags).toEqual(['latest']);
   await serving.waitFor('path=/v2/library/busybox/tags/list');
-  const taken = await run([daemon.program, 'registry', 'serve', '--engine', '--addr', '127.0.0.1:5902'], { env });
+  const taken = await run([daemon.program, 'registry', 'serve', '--engine', '--addr', '127.0.0.1:5902'], {
+    env,
+  });
   expect([taken.code, taken.stderr.includes('cannot listen on 127.0.0.1:5902')]).toEqual([1, true]);
   const wrong = await run([daemon.program, 'registry', 'serve', '--engine', '--delete'], { env });
-  expect([wrong.code, wrong.stderr]).toEqual([1, '--delete is for a folder and cannot be used with --engine\n']);
+  expect([wrong.code, wrong.stderr]).toEqual([
+    1,
+    '--delete is for a folder and cannot be used with --engine\n',
+  ]);
   serving.signal('SIGINT');
   await serving.exited();
   const gone = async () => (await run([...docker.inside, ...tags])).code !== 0;
