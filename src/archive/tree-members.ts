@@ -47,13 +47,22 @@ export class MemberWriter {
     const { status } = item;
     const type = TYPES[status.mode & FileType.MASK];
     if (type === undefined || name === '') return;
-    if (type === 'file') {
-      const { mode, uid, gid, seconds } = status;
-      yield* this.#file(item, { type, name, mode: mode & 0o7777, uid, gid, seconds });
-      return;
+    const { mode, uid, gid, seconds } = status;
+    const base = { type, name, mode: mode & 0o7777, uid, gid, seconds };
+    const inode = `${status.device}:${status.inode}`;
+    // Links and special files may have several names too; a directory's links are its subdirectories.
+    const isNamed = status.links > 1 && type !== 'directory';
+    const first = isNamed ? this.#inodes.get(inode) : undefined;
+    if (first !== undefined) {
+      yield* this.bytes(encodeTarHeader({ ...base, type: 'link', linkName: first }));
+    } else if (type === 'file') {
+      yield* this.#file(item, base, inode);
+    } else {
+      const header = this.header(item, name);
+      if (header === undefined) return;
+      if (isNamed) this.#inodes.set(inode, name);
+      yield* this.bytes(header);
     }
-    const header = this.header(item, name);
-    if (header !== undefined) yield* this.bytes(header);
   }
 
   /** The header of an item that has no contents; undefined when it is a file or socket or has vanished. */
@@ -79,13 +88,7 @@ export class MemberWriter {
     });
   }
 
-  async *#file(item: TreeItem, base: TarMember): AsyncGenerator<Uint8Array> {
-    const inode = `${item.status.device}:${item.status.inode}`;
-    const first = item.status.links > 1 ? this.#inodes.get(inode) : undefined;
-    if (first !== undefined) {
-      yield* this.bytes(encodeTarHeader({ ...base, type: 'link', linkName: first }));
-      return;
-    }
+  async *#file(item: TreeItem, base: TarMember, inode: string): AsyncGenerator<Uint8Array> {
     // A fifo that took the file's place must not block us.
     const fd = openOrUndefined(item, OpenFlag.RDONLY | OpenFlag.NOFOLLOW | OpenFlag.NONBLOCK);
     if (fd === undefined) return;

@@ -231,16 +231,15 @@ export class TreeWriter implements TarSink {
     const base = components.pop();
     if (base === undefined) throw corrupt(entry, 'it is a hard link to the root directory');
     const parent = this.#paths.resolveDirectory(components, () => {
-      throw corrupt(entry, `its hard link target "${toText(entry.linkName)}" does not exist in the layer`);
+      throw missingTarget(entry);
     });
     const target = joinPath(parent, base);
     if (target === path) return;
     const status = this.#whiteouts.has(target) ? undefined : statusOf(this.#absolute(target));
-    if (status === undefined || (status.mode & FileType.MASK) === FileType.DIRECTORY) {
-      throw corrupt(
-        entry,
-        `its hard link target "${toText(entry.linkName)}" does not exist in the layer or is a directory`,
-      );
+    // A link that takes the place of a directory on its target's way takes the target away.
+    const isLost = `${parent}/`.startsWith(`${path}/`);
+    if (status === undefined || (status.mode & FileType.MASK) === FileType.DIRECTORY || isLost) {
+      throw missingTarget(entry);
     }
     this.#retry(path, () => makeHardLink(this.#absolute(target), this.#absolute(path)));
     const link = this.#paths.links.get(target);
@@ -375,6 +374,13 @@ function failed(errno: number, path: string): TareError {
     errno === Errno.ENOSPC || errno === Errno.EDQUOT
       ? `no space left on device while writing ${toText(path)}: free some and try again`
       : `cannot create "${toText(baseOf(path))}" in ${toText(parent)}: errno ${errno}`,
+  );
+}
+
+function missingTarget(entry: TarEntry): TareError {
+  return corrupt(
+    entry,
+    `its hard link target "${toText(entry.linkName)}" does not exist in the layer or is a directory`,
   );
 }
 

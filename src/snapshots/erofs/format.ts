@@ -103,6 +103,14 @@ function writeInt64(into: Buffer, value: number, at: number): void {
   into.writeInt32LE(high, at + 4);
 }
 
+/** The number of the lowest bit that is set; for 0 more than any chunk has. */
+export function lowestBit(value: number): number {
+  let bits = 0;
+  if (value === 0) return MAX_CHUNK_BITS;
+  for (let rest = value; rest % 2 === 0; rest /= 2) bits++;
+  return bits;
+}
+
 /** The inode's chunk format for chunks of `1 << bits` bytes. */
 export function chunkFormat(bits: number): number {
   return CHUNK_INDEXES | (bits - BLOCK_BITS);

@@ -21,10 +21,11 @@ import {
   HOLE,
   INODE_SIZE,
   Layout,
+  lowestBit,
   MAX_CHUNK_BITS,
   NID_UNIT,
 } from './format.ts';
-import type { Extent, LayerNode, NodeType } from './node.ts';
+import { extentsOf, type LayerNode, type NodeType } from './node.ts';
 
 /** Most chunks of one file: its map takes 8 bytes for each (64 MiB), in memory and on the disk. */
 const CHUNKS_LIMIT = 8 * 1024 * 1024;
@@ -237,11 +238,6 @@ function shapeOf(node: LayerNode, lost: (name: string) => void): Shape {
   return { xattrs, names, counts, dataSize, inline: isInline ? tail : 0, chunkBits: 0 };
 }
 
-function extentsOf(node: LayerNode): readonly Extent[] {
-  if (node.tarBlock < 0) return node.extents;
-  return [{ offset: 0, length: node.size, device: 1, block: node.tarBlock }];
-}
-
 /** The largest chunk whose borders are all borders of extents. */
 function chunkBitsOf(node: LayerNode): number {
   if (node.extents.length === 0) return sizeBits(node.size);
@@ -264,14 +260,6 @@ function chunkBitsOf(node: LayerNode): number {
 function sizeBits(size: number): number {
   let bits = BLOCK_BITS;
   while (2 ** bits < size && bits < MAX_CHUNK_BITS) bits++;
-  return bits;
-}
-
-/** The number of the lowest bit that is set; for 0 more than any chunk has. */
-function lowestBit(value: number): number {
-  let bits = 0;
-  if (value === 0) return MAX_CHUNK_BITS;
-  for (let rest = value; rest % 2 === 0; rest /= 2) bits++;
   return bits;
 }
 

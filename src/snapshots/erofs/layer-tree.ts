@@ -9,6 +9,7 @@ import { isKeepable } from './attributes.ts';
 import { BLOCK } from './format.ts';
 import { LayerNode } from './node.ts';
 import { type SparseBlocks, SparseFile } from './sparse.ts';
+import { TailBlock } from './tail-block.ts';
 import { type Place, TreePaths } from './tree-paths.ts';
 
 /**
@@ -20,6 +21,7 @@ export class LayerTree implements TarSink {
   readonly #paths = new TreePaths(this.root);
   /** Takes sparse files' contents that cannot be shown from the tar. */
   readonly #blocks: SparseBlocks;
+  readonly #tail: TailBlock;
   #sparse: SparseFile | undefined;
   /** The member whose contents come. */
   #open: LayerNode | undefined;
@@ -34,15 +36,18 @@ export class LayerTree implements TarSink {
 
   constructor(blocks: SparseBlocks) {
     this.#blocks = blocks;
+    this.#tail = new TailBlock(blocks);
   }
 
   raw(bytes: Uint8Array): void {
+    this.#tail.raw(bytes);
     this.#position += bytes.byteLength;
   }
 
   data(bytes: Uint8Array): void {
     this.#position += bytes.byteLength;
     this.#sparse?.data(bytes);
+    this.#tail.data(bytes);
   }
 
   endEntry(): void {
@@ -53,6 +58,7 @@ export class LayerTree implements TarSink {
 
   entry(entry: TarEntry): void {
     checkFacts(entry);
+    this.#tail.begin(undefined);
     const components = componentsOf(entry.name, 'the name');
     const base = components.pop();
     if (base === undefined) {
@@ -86,7 +92,7 @@ export class LayerTree implements TarSink {
     const siblings = parent.node.entries;
     const before = siblings.get(base);
     if (entry.type === 'link') {
-      this.#link(parent.node, base, entry);
+      this.#link(parent, base, entry);
       return;
     }
     const xattrs = this.#xattrsOf(entry, joinPath(parent.path, base));
@@ -118,6 +124,7 @@ export class LayerTree implements TarSink {
     node.size = entry.size;
     this.size += entry.size;
     this.#open = node;
+    this.#tail.begin(node);
     const block = this.#position / BLOCK;
     if (entry.sparse !== undefined) {
       this.#sparse = new SparseFile(entry.size, entry.sparse, block, this.#blocks);
@@ -126,7 +133,7 @@ export class LayerTree implements TarSink {
     }
   }
 
-  #link(parent: LayerNode, base: ByteString, entry: TarEntry): void {
+  #link(parent: Place, base: ByteString, entry: TarEntry): void {
     const missing = (): TareError =>
       corrupt(
         entry,
@@ -135,15 +142,18 @@ export class LayerTree implements TarSink {
     const components = componentsOf(entry.linkName, 'the hard link target');
     const targetBase = components.pop();
     if (targetBase === undefined) throw corrupt(entry, 'it is a hard link to the root directory');
-    const { node: targetParent } = this.#paths.directory(components, () => {
+    const target = this.#paths.directory(components, () => {
       throw missing();
     });
-    if (targetParent === parent && targetBase === base) return;
-    const node = targetParent.entries.get(targetBase);
+    if (target.node === parent.node && targetBase === base) return;
+    const node = target.node.entries.get(targetBase);
     if (node === undefined || node.type === 'directory' || node.type === 'whiteout') throw missing();
-    const before = parent.entries.get(base);
+    // A link that takes the place of a directory on its target's way takes the target away.
+    if (`${target.path}/`.startsWith(`${joinPath(parent.path, base)}/`)) throw missing();
+    const siblings = parent.node.entries;
+    const before = siblings.get(base);
     if (before !== undefined) this.#forget(before);
-    parent.entries.set(base, node);
+    siblings.set(base, node);
     node.links++;
   }
 
@@ -182,7 +192,7 @@ function makeParent(at: Place, name: ByteString, entry: TarEntry): LayerNode {
   checkName(at.path, name, entry);
   const before = at.node.entries.get(name);
   if (before !== undefined && before.type !== 'whiteout') {
-    throw corrupt(entry, `its parent "${toText(name)}" is no directory`);
+    throw corrupt(entry, `its parent "${toText(joinPath(at.path, name))}" is no directory`);
   }
   const node = new LayerNode('directory');
   node.opaque = before !== undefined;

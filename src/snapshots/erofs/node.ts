@@ -65,3 +65,9 @@ export class LayerNode {
 
 const NO_EXTENTS: readonly Extent[] = [];
 const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
+
+/** Where a file's contents are. */
+export function extentsOf(node: LayerNode): readonly Extent[] {
+  if (node.tarBlock < 0) return node.extents;
+  return [{ offset: 0, length: node.size, device: 1, block: node.tarBlock }];
+}

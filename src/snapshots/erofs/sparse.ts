@@ -1,42 +1,67 @@
 import { writeSync } from 'node:fs';
 import type { SparsePiece } from '../../archive/tar-entry.ts';
-import { BLOCK, HEAD_SIZE } from './format.ts';
+import { TareError } from '../../base/errors.ts';
+import { BLOCK, BLOCK_BITS, CHUNK_INDEX_SIZE, HEAD_SIZE, HOLE, lowestBit } from './format.ts';
 import type { Extent } from './node.ts';
 
-/** Writes blocks into the index file, behind its head. */
+/** Chunks that a copied file is cut into at most: their map takes a megabyte. */
+const COPIED_CHUNKS = 128 * 1024;
+
+/** Writes blocks into the index file, behind its head. What is reserved and not written is a hole on the disk. */
 export class SparseBlocks {
   readonly #fd: number;
   readonly #buffer = Buffer.alloc(128 * BLOCK);
+  /** Where the buffer belongs in the file, in bytes, and what it holds. */
+  #start = HEAD_SIZE;
   #filled = 0;
-  #written = 0;
+  #end = HEAD_SIZE;
 
   constructor(fd: number) {
     this.#fd = fd;
   }
 
-  /** Takes one block of BLOCK bytes and returns its number in the file. */
-  append(block: Uint8Array): number {
-    if (this.#filled === this.#buffer.byteLength) this.flush();
+  /** Returns the number in the file of the first of `count` blocks. */
+  reserve(count: number): number {
+    const first = this.#end / BLOCK;
+    if (first + count >= HOLE) {
+      throw new TareError(
+        'not-implemented',
+        'a sparse file in the layer is too large to be shown from it: set "storage-driver": "overlay" for such images',
+      );
+    }
+    this.#end += count * BLOCK;
+    return first;
+  }
+
+  /** Writes one block of BLOCK bytes. */
+  write(number: number, block: Uint8Array): void {
+    const follows = number * BLOCK === this.#start + this.#filled;
+    if (!follows || this.#filled === this.#buffer.byteLength) {
+      this.#writeOut();
+      this.#start = number * BLOCK;
+    }
     this.#buffer.set(block, this.#filled);
-    const number = (HEAD_SIZE + this.#written + this.#filled) / BLOCK;
     this.#filled += BLOCK;
-    return number;
+  }
+
+  #writeOut(): void {
+    for (let at = 0; at < this.#filled; ) {
+      at += writeSync(this.#fd, this.#buffer, at, this.#filled - at, this.#start + at);
+    }
+    this.#filled = 0;
   }
 
   /** Writes what is left; returns the length of the file in bytes. */
   flush(): number {
-    for (let at = 0; at < this.#filled; ) {
-      at += writeSync(this.#fd, this.#buffer, at, this.#filled - at, HEAD_SIZE + this.#written + at);
-    }
-    this.#written += this.#filled;
-    this.#filled = 0;
-    return HEAD_SIZE + this.#written;
+    this.#writeOut();
+    return this.#end;
   }
 }
 
 /**
- * A sparse file's contents. Pieces on block borders are shown from the tar, where they lie one behind the other;
- * if there are others, all the blocks that have data are put together in the index file.
+ * A sparse file's contents. Pieces on block borders are shown from the tar, where they lie one behind the other. If
+ * there are others, or if the map of the chunks would be larger than the data, all chunks that have data are put
+ * together in the index file.
  */
 export class SparseFile {
   readonly #pieces: readonly SparsePiece[];
@@ -44,6 +69,8 @@ export class SparseFile {
   readonly #fromTar: Extent[] | undefined;
   readonly #copied: Extent[] = [];
   readonly #block = Buffer.alloc(BLOCK);
+  /** Blocks of a chunk that is copied. */
+  readonly #chunkBlocks: number;
   /** Number in the file of the block that is being put together; -1 none. */
   #number = -1;
   #piece = 0;
@@ -53,16 +80,27 @@ export class SparseFile {
   constructor(size: number, pieces: readonly SparsePiece[], tarBlock: number, blocks: SparseBlocks) {
     this.#pieces = pieces.filter((piece) => piece.length > 0);
     this.#blocks = blocks;
-    const aligned = this.#pieces.every(
-      ({ offset, length }) => offset % BLOCK === 0 && (length % BLOCK === 0 || offset + length === size),
-    );
-    if (!aligned) return;
+    this.#chunkBlocks = 2 ** Math.max(0, Math.ceil(Math.log2(size / BLOCK / COPIED_CHUNKS)));
+    if (!this.#canShow(size)) return;
     let block = tarBlock;
     this.#fromTar = this.#pieces.map(({ offset, length }) => {
       const extent = { offset, length, device: 1, block };
       block += Math.ceil(length / BLOCK);
       return extent;
     });
+  }
+
+  #canShow(size: number): boolean {
+    let bits = 53;
+    let stored = 0;
+    for (const { offset, length } of this.#pieces) {
+      if (offset > 0) bits = Math.min(bits, lowestBit(offset));
+      if (offset + length !== size) bits = Math.min(bits, lowestBit(length));
+      stored += length;
+    }
+    if (bits < BLOCK_BITS) return false;
+    const map = (size / 2 ** bits) * CHUNK_INDEX_SIZE;
+    return map <= Math.max(COPIED_CHUNKS * CHUNK_INDEX_SIZE, stored);
   }
 
   data(bytes: Uint8Array): void {
@@ -93,15 +131,25 @@ export class SparseFile {
 
   #store(): void {
     if (this.#number < 0) return;
-    const block = this.#blocks.append(this.#block);
-    const offset = this.#number * BLOCK;
+    const inChunk = this.#number % this.#chunkBlocks;
+    this.#blocks.write(this.#chunkAt((this.#number - inChunk) * BLOCK) + inChunk, this.#block);
+  }
+
+  /** The first block of the chunk for this offset in the file; chunks come in order. */
+  #chunkAt(offset: number): number {
+    const length = this.#chunkBlocks * BLOCK;
     const last = this.#copied.at(-1);
+    if (last !== undefined && offset < last.offset + last.length) {
+      return last.block + (offset - last.offset) / BLOCK;
+    }
+    const block = this.#blocks.reserve(this.#chunkBlocks);
     const follows =
       last !== undefined &&
       last.offset + last.length === offset &&
       last.block + last.length / BLOCK === block;
-    if (follows) this.#copied[this.#copied.length - 1] = { ...last, length: last.length + BLOCK };
-    else this.#copied.push({ offset, length: BLOCK, device: 0, block });
+    if (follows) this.#copied[this.#copied.length - 1] = { ...last, length: last.length + length };
+    else this.#copied.push({ offset, length, device: 0, block });
+    return block;
   }
 
   finish(): Extent[] {

@@ -122,10 +122,14 @@ export class OverlaySnapshotter implements Snapshotter {
     this.#layers.hold(layers);
   }
 
-  /** Trees of the layers that count, topmost first. Throws `not-found` for a missing layer. */
+  /**
+   * Trees of the layers that count, topmost first. Of a layer that comes several times (the empty one often does) the
+   * topmost counts: it shows and hides all that the others do, and the kernel takes no tree twice (ELOOP). Throws
+   * `not-found` for a missing layer.
+   */
   #lowers(layers: readonly string[]): string[] {
     const lowers: string[] = [];
-    for (const diffId of layers.toReversed()) {
+    for (const diffId of new Set(layers.toReversed())) {
       const { path, opaqueRoot } = this.#layers.tree(diffId);
       lowers.push(path);
       if (opaqueRoot) break;

@@ -1,7 +1,8 @@
 import { type ByteString, toByteString } from '../../archive/byte-string.ts';
 import { type TreeItem, walkTree } from '../../archive/tree-walk.ts';
 import { type FileStatus, FileType } from '../../kernel/files.ts';
-import { isWhiteout } from '../apply/overlay-attributes.ts';
+import { getXattr, listXattrs } from '../../kernel/xattr.ts';
+import { isWhiteout, OVERLAY_XATTR_PREFIX } from '../apply/overlay-attributes.ts';
 import { isOpaque, LowerView } from './lower-view.ts';
 
 /** One thing in an upper directory, compared with the layers below. */
@@ -41,15 +42,19 @@ export function* walkSnapshot(
       continue;
     }
     let replaced: ByteString[] | undefined;
-    if (isOpaque(`/proc/self/fd/${item.directory}/${item.base}`)) {
+    const real = `/proc/self/fd/${item.directory}/${item.base}`;
+    if (isOpaque(real)) {
       if (lower.directories.length > 0) replaced = view.names(lower.directories);
       view.hide(path);
     } else if (lower.directories.length === 0) {
       view.hide(path);
     }
     const onTheWay = mountPoints.isAtOrAbove(path);
-    const passive =
-      replaced === undefined && (kind === 'A' ? onTheWay : sameDirectory(status, lower.status, onTheWay));
+    const isSame =
+      kind === 'A'
+        ? onTheWay
+        : sameDirectory(status, lower.status, onTheWay) && sameAttributes(real, lower.directories[0]);
+    const passive = replaced === undefined && isSame;
     yield { kind, item, passive, replaced };
   }
 }
@@ -84,4 +89,14 @@ function sameDirectory(upper: FileStatus, lower: FileStatus | undefined, ignoreT
     upper.gid === lower.gid &&
     (ignoreTime || (upper.seconds === lower.seconds && upper.nanoseconds === lower.nanoseconds))
   );
+}
+
+function sameAttributes(upper: string, lower: string | undefined): boolean {
+  return attributesOf(upper) === (lower === undefined ? '' : attributesOf(lower));
+}
+
+/** A directory's extended attributes but for those of overlayfs itself, to be compared. */
+function attributesOf(path: string): string {
+  const names = listXattrs(path).filter((name) => !name.startsWith(OVERLAY_XATTR_PREFIX));
+  return names.map((name) => `${name}=${Buffer.from(getXattr(path, name) ?? []).toString('hex')}`).join();
 }

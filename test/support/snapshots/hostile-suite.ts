@@ -19,6 +19,7 @@ export function hostileTests(use: () => SnapshotLab): void {
     ],
     'a hard link to the root': [link('l', '/')],
     'a hard link to a directory': [dir('d'), link('l', 'd')],
+    'a hard link in the place of a directory on its way': [file('d/e/f'), link('d', 'd/e/f')],
     'a loop of links': [
       { type: 'symlink', name: 'a', linkName: 'b' },
       { type: 'symlink', name: 'b', linkName: 'a' },

@@ -36,6 +36,19 @@ export function snapshotTests(use: () => SnapshotLab): void {
     expect([mode & 0o7777, uid, gid]).toEqual([0o1711, 7, 8]);
   });
 
+  test('a layer that comes several times, as the empty one does', async () => {
+    const empty = await use().apply();
+    const one = await use().apply(file('d/one', '1'), file('f', 'first'));
+    const other = await use().apply(file('d/.wh.one', ''), file('f', 'second'), file('g'));
+    const { key, root } = await use().snapshot(empty, one, empty, other, one, empty);
+    expect(readdirSync(root).sort()).toEqual(['d', 'f', 'g']);
+    expect(readFileSync(`${root}/d/one`, 'utf8')).toBe('1');
+    expect(readFileSync(`${root}/f`, 'utf8')).toBe('first');
+    rmSync(`${root}/d/one`);
+    expect(await use().changes(key)).toEqual(['C /d', 'D /d/one']);
+    await use().snapshotter.remove(key);
+  });
+
   test('changes and diff tell what a snapshot did, and the diff does it again', async () => {
     const layer = await use().apply(
       dir('etc'),

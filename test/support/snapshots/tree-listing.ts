@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { getXattr, listXattrs } from '../../../src/kernel/xattr.ts';
 
+/** In nanoseconds. */
+const SECOND = 1_000_000_000n;
 const buffer = Buffer.alloc(1024 * 1024);
 
 function digestOf(path: Buffer): string {
@@ -15,8 +17,8 @@ function digestOf(path: Buffer): string {
 }
 
 /**
- * Everything that matters of a tree, one line a name, its root first. `loose`: times in seconds, and none of
- * directories.
+ * Everything that matters of a tree, one line a name, its root first. `loose`: times in seconds, none of
+ * directories, and no numbers of links.
  */
 export function describeTree(root: string, loose = false): string[] {
   const lines: string[] = [];
@@ -29,9 +31,15 @@ export function describeTree(root: string, loose = false): string[] {
   };
   const describe = (path: string): void => {
     const real = Buffer.from(root + path, 'latin1');
-    const status = lstatSync(real, { bigint: true });
+    const status = lstatSync(real, { bigint: true, throwIfNoEntry: false });
+    // Where only one layer has a directory, overlayfs lists its whiteouts (and nothing else can be done with them).
+    if (status === undefined) return;
     const isDirectory = status.isDirectory();
-    const time = loose ? (isDirectory ? '' : status.mtimeMs / 1000n) : status.mtimeNs;
+    const time = loose
+      ? isDirectory
+        ? ''
+        : (status.mtimeNs - (((status.mtimeNs % SECOND) + SECOND) % SECOND)) / SECOND
+      : status.mtimeNs;
     let line = `${path} ${status.mode.toString(8)} ${status.uid}:${status.gid} ${time}`;
     if (status.isFile()) line += ` ${status.size} ${digestOf(real)}`;
     if (status.isSymbolicLink()) {
@@ -41,7 +49,8 @@ export function describeTree(root: string, loose = false): string[] {
     if (!isDirectory && status.nlink > 1n) {
       const first = inodes.get(Number(status.ino)) ?? path;
       inodes.set(Number(status.ino), first);
-      line += ` ${status.nlink} = ${first}`;
+      if (!loose) line += ` ${status.nlink}`;
+      if (first !== path || !loose) line += ` = ${first}`;
     }
     for (const attribute of listXattrs(root + path)) {
       if (attribute.startsWith('trusted.overlay.')) continue;
