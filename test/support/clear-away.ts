@@ -19,7 +19,9 @@ export interface Owner {
 /** What is there of the owner's containers: mounts, processes, groups, interfaces. The bridge itself may stay. */
 export function traces(owner: Owner): string[] {
   return [
-    ...mountsOf(owner).map((place) => `mount ${place}`),
+    ...mountsOf(owner)
+      .filter((place) => !isLayer(place))
+      .map((place) => `mount ${place}`),
     ...processesOf(owner).map(({ pid, command }) => `process ${pid} ${command}`),
     ...cgroupsOf(owner).map((path) => `cgroup ${path}`),
     ...portsOf(owner).map((name) => `interface ${name} in ${owner.bridge}`),
@@ -51,6 +53,9 @@ export async function clearAway(owner: Owner): Promise<void> {
   if (existsSync(`/sys/class/net/${owner.bridge}`)) spawnSync(['ip', 'link', 'delete', owner.bridge]);
   spawnSync(['nft', 'delete', 'table', 'inet', `tare-${owner.bridge}`], { stderr: 'ignore' });
 }
+
+/** Layers stay mounted for a while; the daemon takes them away when it ends. */
+const isLayer = (place: string) => /\/erofs\/m\/[a-z2-7]{6}$/.test(place);
 
 const below = (path: string, roots: readonly string[]) =>
   roots.some((root) => path === root || path.startsWith(`${root}/`));
