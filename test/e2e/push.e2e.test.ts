@@ -194,7 +194,8 @@ describe('on the way', () => {
     expect(await own.ok('tare', ['images', '-q'])).toBe('');
     proxy.reset();
     await own.ok('tare', ['pull', name]);
-    expect(proxy.received).toBeLessThan(20_000_000);
+    // What lay in the sockets when it was killed comes again.
+    expect(proxy.received).toBeLessThan(LARGE - 2_000_000);
   }, 60_000);
 
   test('who gives up a push ends it', async () => {
