@@ -16,7 +16,7 @@ const PIECE = 512 * 1024;
 
 /**
  * Layers as their own tars with an EROFS index over each: nothing is unpacked, and the tar is there as it came. An
- * entry holds `tar` and `index`; `m/SHORT` is where it is mounted (docs/adr/0008).
+ * entry holds `tar` and `index`; `m/SHORT` is where it is mounted (docs/adr/0010).
  */
 export class ErofsLayers implements LayerStore {
   readonly #entries: EntryStore<LayerMeta>;
