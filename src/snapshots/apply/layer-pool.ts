@@ -85,23 +85,24 @@ async function runJob(
   ended.promise.catch(() => {});
   const packed = source instanceof ReadableStream ? undefined : source;
   let outstanding = 0;
-  let failure: TareError | undefined;
+  // By a result or an error: what a packed stream has behind its tar, nobody takes any more.
+  let over = false;
   let wake: () => void = () => {};
   worker.onmessage = (event: MessageEvent<FromWorker>): void => {
     const message = event.data;
     if ('ack' in message) outstanding--;
     else if ('read' in message) packed?.report?.(message.read);
-    else if ('result' in message) ended.resolve(message.result);
-    else if ('aborted' in message) ended.resolve(undefined);
     else {
-      failure = new TareError(message.error.kind, message.error.message);
-      ended.reject(failure);
+      over = true;
+      if ('result' in message) ended.resolve(message.result);
+      else if ('aborted' in message) ended.resolve(undefined);
+      else ended.reject(new TareError(message.error.kind, message.error.message));
     }
     wake();
   };
   worker.onerror = (event: ErrorEvent): void => {
+    over = true;
     ended.reject(new Error(`the extraction thread failed: ${event.message}`));
-    failure = new TareError('internal', event.message);
     wake();
   };
   const send = (message: ToWorker): void => worker.postMessage(message);
@@ -114,12 +115,12 @@ async function runJob(
   if (file !== undefined) return resultOf(await ended.promise);
   try {
     for await (const chunk of piecesOf(streamFrom(source), MESSAGE)) {
-      while (outstanding >= WINDOW && failure === undefined) {
+      while (outstanding >= WINDOW && !over) {
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
       }
-      if (failure !== undefined) break;
+      if (over) break;
       outstanding++;
       worker.postMessage({ chunk } satisfies ToWorker, [chunk.buffer]);
     }
@@ -128,7 +129,7 @@ async function runJob(
     await ended.promise.catch(() => {});
     throw error;
   }
-  if (failure === undefined) send({ end: true });
+  if (!over) send({ end: true });
   return resultOf(await ended.promise);
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { isKind } from '../../../src/base/errors.ts';
 import type { SnapshotLab } from './snapshot-lab.ts';
 import { bytesOf, digestOf, dir, file, streamOfBytes, type TestMember, tarOf } from './tar-bytes.ts';
@@ -84,6 +85,20 @@ export function hostileTests(use: () => SnapshotLab): void {
       }
     }
   });
+
+  test('what stands behind a packed layer stops nothing', async () => {
+    const tar = tarOf(file('packed', 'p'.repeat(1000)));
+    const trailing = Buffer.concat([gzipSync(tar), new Uint8Array(9_000_000)]);
+    const source = { packed: streamOfBytes(trailing), maxBytes: 1e12 };
+    const error = await use()
+      .snapshotter.applyLayer(digestOf(tar), source)
+      .then(
+        () => undefined,
+        (failure: unknown) => failure,
+      );
+    expect(error === undefined || isKind(error, 'corrupt')).toBe(true);
+    expect(use().snapshotter.hasLayer(digestOf(tar))).toBe(error === undefined);
+  }, 20_000);
 
   test('an empty tar is an empty layer', async () => {
     const empty = new Uint8Array(1024);
