@@ -48,7 +48,7 @@ export function startLayers(
           signal,
           progress,
           hold: options.hold,
-          tap: () => options.tapFor?.(diffId),
+          tap: () => options.tapFor?.(diffId, descriptor.size),
         });
     ready.catch((error: unknown) => failure.abort(error));
     return { descriptor, diffId, skipped, ready };

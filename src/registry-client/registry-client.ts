@@ -115,8 +115,8 @@ export interface FetchOptions {
   readonly signal: AbortSignal;
   /** True for a layer whose tree is there already: it is not downloaded. `index` counts from the lowest. */
   readonly skipLayer?: (diffId: string, index: number, diffIds: readonly string[]) => boolean;
-  /** Asked when the download of a layer begins at its first byte. */
-  readonly tapFor?: (diffId: string) => BlobTap | undefined;
+  /** Asked when the download of a layer begins at its first byte; `size`: of the blob in bytes. */
+  readonly tapFor?: (diffId: string, size: number) => BlobTap | undefined;
   /** True for an image (by its config's digest) that the caller has: nothing is reported of its layers then. */
   readonly hasImage?: (id: string) => boolean;
   /** Called with each blob's digest before the blob can appear in the store, so that a lease can hold it. */

@@ -1,3 +1,5 @@
+import type { UnpackLimit } from '../archive/unpack-limit.ts';
+
 /**
  * Snapshots turn layers into file systems.
  *
@@ -82,8 +84,7 @@ export type LayerSource = ReadableStream<Uint8Array> | PackedLayer;
 export interface PackedLayer {
   /** A stream, or the path of a file, which that thread then reads by itself. */
   readonly packed: ReadableStream<Uint8Array> | string;
-  /** Bytes that it may unpack to (archive/unpack-limit.ts). */
-  readonly maxBytes: number;
+  readonly limit: UnpackLimit;
   /** Called with the bytes that have been read of a file. */
   readonly report?: (current: number) => void;
 }

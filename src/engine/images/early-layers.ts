@@ -3,7 +3,7 @@ import type { BlobTap } from '../../registry-client/registry-client.ts';
 import type { LayerInfo, Snapshotter } from '../../snapshots/snapshots.ts';
 
 /** Bytes of a blob that may wait for being unpacked. */
-const AHEAD = 1 * 1024 * 1024;
+const AHEAD = 1024 * 1024;
 
 /**
  * Unpacks layers of one pull while their blobs still come in, as many at once as there are processors; the others
@@ -23,14 +23,14 @@ export class EarlyLayers {
   }
 
   /** For FetchOptions.tapFor. */
-  tapFor(diffId: string): BlobTap | undefined {
+  tapFor(diffId: string, compressedSize: number): BlobTap | undefined {
     const isTaken = this.#results.has(diffId) || this.#snapshotter.hasLayer(diffId);
     if (isTaken || this.#running >= availableParallelism()) return undefined;
     const tap = new StreamTap();
     this.#running++;
     this.#taps.add(tap);
     const stored = this.#snapshotter
-      .applyLayer(diffId, { packed: tap.stream, maxBytes: this.#layerLimit() })
+      .applyLayer(diffId, { packed: tap.stream, limit: { maxBytes: this.#layerLimit(), compressedSize } })
       .catch(() => undefined)
       .finally(() => {
         this.#running--;

@@ -37,7 +37,8 @@ export class ImageRepair {
   async #restored(diffId: string, digest: string): Promise<boolean> {
     const { content, snapshotter, layerLimit } = this.#parts;
     try {
-      await snapshotter.applyLayer(diffId, { packed: content.path(digest), maxBytes: layerLimit() });
+      const limit = { maxBytes: layerLimit(), compressedSize: content.size(digest) ?? 0 };
+      await snapshotter.applyLayer(diffId, { packed: content.path(digest), limit });
       return true;
     } catch (error) {
       if (isKind(error, 'corrupt', 'invalid', 'not-found')) return false;

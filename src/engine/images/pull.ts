@@ -48,7 +48,7 @@ export async function pullImage(
       signal: AbortSignal.any([options.signal, failure.signal]),
       skipLayer: (diffId) => snapshotter.hasLayer(diffId),
       hasImage: (id) => index.find(id) !== undefined,
-      tapFor: (diffId) => early.tapFor(diffId),
+      tapFor: (diffId, size) => early.tapFor(diffId, size),
     },
     content,
   );
@@ -111,7 +111,7 @@ async function storeLayer(
     unpacked ??
     (await snapshotter.applyLayer(layer.diffId, {
       packed: content.path(layer.descriptor.digest),
-      maxBytes: parts.layerLimit(),
+      limit: { maxBytes: parts.layerLimit(), compressedSize: total },
       report: (current) => report({ id, status: 'Extracting', current, total }),
     }));
   report({ id, status: 'Pull complete' });

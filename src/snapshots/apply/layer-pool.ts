@@ -110,7 +110,7 @@ async function runJob(
   send({
     begin: request,
     ...(file === undefined ? {} : { file }),
-    ...(packed === undefined ? {} : { maxBytes: packed.maxBytes }),
+    ...(packed === undefined ? {} : { limit: packed.limit }),
   });
   if (file !== undefined) return resultOf(await ended.promise);
   try {

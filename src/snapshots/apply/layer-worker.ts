@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { decompressedWithin } from '../../archive/unpack-limit.ts';
+import { decompressedWithin, type UnpackLimit } from '../../archive/unpack-limit.ts';
 import { type ErrorKind, messageOf, TareError } from '../../base/errors.ts';
 import { codeOf, fromNodeError } from '../../kernel/errno.ts';
 import { DirectoryJob } from '../directories/directory-job.ts';
@@ -11,11 +11,11 @@ import type { LayerJob, LayerJobRequest, LayerJobResult } from './layer-job.ts';
  */
 
 /**
- * Messages to the Worker: a job begins, then come the bytes of its tar, or a file that has them. With `maxBytes` they
+ * Messages to the Worker: a job begins, then come the bytes of its tar, or a file that has them. With `limit` they
  * are packed. `chunk` is transferred.
  */
 export type ToWorker =
-  | { readonly begin: LayerJobRequest; readonly file?: string; readonly maxBytes?: number }
+  | { readonly begin: LayerJobRequest; readonly file?: string; readonly limit?: UnpackLimit }
   | { readonly chunk: Uint8Array }
   | { readonly end: true }
   | { readonly abort: true };
@@ -71,10 +71,10 @@ function finish(): void {
 }
 
 /** Unpacks and stores: what is read and decompressed next is under way while this thread works. */
-async function storePacked(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<void> {
+async function storePacked(source: AsyncIterable<Uint8Array>, limit: UnpackLimit): Promise<void> {
   const work = job;
   let sinceCollected = 0;
-  for await (const piece of decompressedWithin(source, { maxBytes })) {
+  for await (const piece of decompressedWithin(source, limit)) {
     // An abort has ended it.
     if (work === undefined || job !== work) return;
     work.push(piece);
@@ -139,10 +139,10 @@ function take(chunk: Uint8Array): void {
 function handle(message: ToWorker): void {
   if ('begin' in message) {
     begin(message.begin);
-    const { file, maxBytes } = message;
-    queue = maxBytes === undefined || file !== undefined ? undefined : new ChunkQueue();
+    const { file, limit } = message;
+    queue = limit === undefined || file !== undefined ? undefined : new ChunkQueue();
     const source = file === undefined ? queue : filePieces(file);
-    if (source !== undefined && maxBytes !== undefined) storePacked(source, maxBytes).catch(fail);
+    if (source !== undefined && limit !== undefined) storePacked(source, limit).catch(fail);
   } else if ('chunk' in message) take(message.chunk);
   else if ('end' in message) {
     if (queue === undefined) finish();

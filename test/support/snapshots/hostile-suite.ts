@@ -89,7 +89,7 @@ export function hostileTests(use: () => SnapshotLab): void {
   test('what stands behind a packed layer stops nothing', async () => {
     const tar = tarOf(file('packed', 'p'.repeat(1000)));
     const trailing = Buffer.concat([gzipSync(tar), new Uint8Array(9_000_000)]);
-    const source = { packed: streamOfBytes(trailing), maxBytes: 1e12 };
+    const source = { packed: streamOfBytes(trailing), limit: { maxBytes: 1e12 } };
     const error = await use()
       .snapshotter.applyLayer(digestOf(tar), source)
       .then(
