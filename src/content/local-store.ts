@@ -3,14 +3,13 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'nod
 import { TareError } from '../base/errors.ts';
 import { streamOf } from '../base/streams.ts';
 import { codeOf, fromNodeError } from '../kernel/errno.ts';
+import { filePieces } from '../kernel/file-pieces.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { type DigestAlgorithm, digestOf, parseDigest } from '../oci/digest.ts';
 import type { ContentStore, Ingest } from './content.ts';
 import { LocalIngest } from './local-ingest.ts';
 
 const ALGORITHMS: readonly DigestAlgorithm[] = ['sha256', 'sha512'];
-/** Bytes a reader takes at once. */
-const READ_PIECE = 512 * 1024;
 /** How long a half-made download is kept for a resume, in milliseconds. */
 const RESUMABLE = 24 * 3600 * 1000;
 
@@ -65,7 +64,7 @@ export class LocalContentStore implements ContentStore {
   stream(digest: string): ReadableStream<Uint8Array> {
     const path = this.path(digest);
     // Opened at the first read: a stream that nobody reads holds no descriptor.
-    return streamOf(readPieces(path));
+    return streamOf(filePieces(path));
   }
 
   async put(mediaType: string, bytes: Uint8Array): Promise<Descriptor> {
@@ -147,21 +146,6 @@ export class LocalContentStore implements ContentStore {
       await rename(directory, trash).catch(() => {});
       await rm(trash, { recursive: true, force: true });
     }
-  }
-}
-
-/** A file's bytes; each piece has a buffer of its own. */
-async function* readPieces(path: string): AsyncGenerator<Uint8Array> {
-  const handle = await open(path, 'r');
-  try {
-    for (;;) {
-      const buffer = new Uint8Array(READ_PIECE);
-      const { bytesRead } = await handle.read(buffer, 0, READ_PIECE, null);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await handle.close();
   }
 }
 

@@ -1,4 +1,5 @@
 import { isKind, TareError } from '../base/errors.ts';
+import { Semaphore } from '../base/semaphore.ts';
 import type { ContentStore } from '../content/content.ts';
 import { isDigest, parseDigest } from '../oci/digest.ts';
 import { runnableLayers } from '../oci/manifest.ts';
@@ -25,7 +26,6 @@ import type {
 import { OpenPush, type UploadSlots } from './repository-push.ts';
 import { type ResolvedImage, resolveImage } from './resolve.ts';
 import { type SearchOptions, type SearchResult, searchRepositories } from './search.ts';
-import { Semaphore } from './semaphore.ts';
 import type { RegistrySession } from './session.ts';
 import { Sessions } from './sessions.ts';
 import { type Settings, settingsOf } from './settings.ts';

@@ -1,12 +1,12 @@
+import { throwIfCancelled } from '../base/cancellation.ts';
 import { isKind } from '../base/errors.ts';
+import type { Semaphore } from '../base/semaphore.ts';
 import type { ContentStore } from '../content/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Reference } from '../oci/reference.ts';
 import { downloadBlob } from './blob-download.ts';
 import { LayerProgress } from './progress.ts';
 import type { BlobTap, FetchedLayer, FetchOptions } from './registry-client.ts';
-import { throwIfCancelled } from './retry.ts';
-import type { Semaphore } from './semaphore.ts';
 import type { RegistrySession } from './session.ts';
 import type { SingleFlight } from './single-flight.ts';
 

@@ -1,4 +1,5 @@
 import { isKind, TareError } from '../base/errors.ts';
+import type { Semaphore } from '../base/semaphore.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Reference } from '../oci/reference.ts';
 import { openUpload, pushScope, type UploadTarget, uploadBlob } from './blob-upload.ts';
@@ -7,7 +8,6 @@ import { plainFailure } from './plain-failure.ts';
 import type { BlobSource, PushedBlob, RepositoryPush } from './registry-client.ts';
 import { isRetryableStatus } from './response-failure.ts';
 import { withRetries } from './retry.ts';
-import type { Semaphore } from './semaphore.ts';
 import type { RegistrySession } from './session.ts';
 import type { SingleFlight } from './single-flight.ts';
 import type { HttpResponse } from './transport.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TareError } from '../base/errors.ts';
+import { throwIfCancelled } from '../base/cancellation.ts';
 import { RetryableError } from './failures.ts';
 
 /** A server that asks for a longer pause than this gets an error instead of a silent hour. */
@@ -63,15 +63,4 @@ async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
   } catch {
     throwIfCancelled(signal);
   }
-}
-
-/** Throws the signal's reason if that is an error of ours, else `cancelled`. */
-export function throwIfCancelled(signal: AbortSignal): void {
-  if (signal.aborted) throw cancellation(signal);
-}
-
-/** What an aborted signal means as an error. */
-export function cancellation(signal: AbortSignal): TareError {
-  const reason: unknown = signal.reason;
-  return reason instanceof TareError ? reason : new TareError('cancelled', 'context canceled', reason);
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import { TareError } from '../base/errors.ts';
-import { Semaphore } from './semaphore.ts';
+import { Semaphore } from '../base/semaphore.ts';
 import { SingleFlight } from './single-flight.ts';
 
 const never = new AbortController().signal;

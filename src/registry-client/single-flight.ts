@@ -1,5 +1,5 @@
+import { cancellation, throwIfCancelled } from '../base/cancellation.ts';
 import { isKind } from '../base/errors.ts';
-import { cancellation, throwIfCancelled } from './retry.ts';
 
 interface Flight {
   readonly result: Promise<void>;

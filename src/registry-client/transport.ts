@@ -1,10 +1,10 @@
 import { getCACertificates, rootCertificates } from 'node:tls';
+import { cancellation, throwIfCancelled } from '../base/cancellation.ts';
 import { TareError, wrapError } from '../base/errors.ts';
 import { streamOf } from '../base/streams.ts';
 import { connectionFailure, describeRequest, RetryableError } from './failures.ts';
 import { type HostCertificates, NO_CERTIFICATES } from './host-certificates.ts';
 import { isLoopback, type ProxyChoice } from './proxies.ts';
-import { cancellation, throwIfCancelled } from './retry.ts';
 
 const REDIRECT_LIMIT = 10;
 /** Bytes that are cheaper to read than a new connection. */

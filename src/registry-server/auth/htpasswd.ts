@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { TareError } from '../../base/errors.ts';
-import { Semaphore } from './semaphore.ts';
+import { Semaphore } from '../../base/semaphore.ts';
 
 /** A verified password is not hashed again for so long, in milliseconds: bcrypt is slow on purpose. */
 const REMEMBER = 10 * 60_000;
@@ -46,7 +46,7 @@ export class PasswordCheck {
       .update(JSON.stringify([name, password, hash]))
       .digest('base64');
     if (hash !== undefined && (this.#known.get(key) ?? 0) > this.#now()) return true;
-    const right = await this.#gate.run(() => verify(password, hash ?? NOBODY));
+    const right = await this.#gate.run(undefined, () => verify(password, hash ?? NOBODY));
     if (!right || hash === undefined) return false;
     if (this.#known.size >= REMEMBER_LIMIT) this.#known.clear();
     this.#known.set(key, this.#now() + REMEMBER);

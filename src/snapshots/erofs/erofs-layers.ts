@@ -1,8 +1,8 @@
-import { open } from 'node:fs/promises';
 import { TareError } from '../../base/errors.ts';
 import { type Logger, silentLogger } from '../../base/log.ts';
 import { streamOf } from '../../base/streams.ts';
 import { Errno, fromNodeError, SyscallError } from '../../kernel/errno.ts';
+import { filePieces } from '../../kernel/file-pieces.ts';
 import { diskBytes } from '../apply/disk-bytes.ts';
 import { EntryStore, infoOf } from '../apply/entry-store.ts';
 import type { LayerMeta } from '../apply/layer-job.ts';
@@ -10,9 +10,6 @@ import type { LayerStore, LayerTree } from '../layers.ts';
 import type { LayerInfo, LayerSource } from '../snapshots.ts';
 import { LayerMounts } from './layer-mounts.ts';
 import { verifyIndex } from './verify-index.ts';
-
-/** Bytes that are read of a tar at once. */
-const PIECE = 512 * 1024;
 
 /**
  * Layers as their own tars with an EROFS index over each: nothing is unpacked, and the tar is there as it came. An
@@ -107,22 +104,16 @@ function damaged(diffId: string, reason: string): TareError {
   );
 }
 
-/** The tar's bytes. The file may be unlinked meanwhile: it is open. */
+/** The tar's bytes, and a complaint when they are not as many as were stored. */
 async function* tarPieces(path: string, meta: LayerMeta): AsyncGenerator<Uint8Array> {
-  const handle = await open(path, 'r').catch((error: unknown) => {
-    throw fromNodeError(error, `cannot read the layer ${meta.diffId}`);
-  });
   let total = 0;
   try {
-    for (;;) {
-      const buffer = new Uint8Array(PIECE);
-      const { bytesRead } = await handle.read(buffer, 0, PIECE, null);
-      if (bytesRead === 0) break;
-      total += bytesRead;
-      yield buffer.subarray(0, bytesRead);
+    for await (const piece of filePieces(path)) {
+      total += piece.byteLength;
+      yield piece;
     }
-  } finally {
-    await handle.close();
+  } catch (error) {
+    throw fromNodeError(error, `cannot read the layer ${meta.diffId}`);
   }
   if (total !== meta.tarSize) {
     throw damaged(meta.diffId, `its tar has ${total} bytes, but ${meta.tarSize} were stored`);

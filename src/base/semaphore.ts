@@ -1,4 +1,4 @@
-import { cancellation, throwIfCancelled } from './retry.ts';
+import { cancellation, throwIfCancelled } from './cancellation.ts';
 
 /** Lets `limit` bodies run at once; the others wait in the order they came. */
 export class Semaphore {
@@ -15,8 +15,8 @@ export class Semaphore {
   }
 
   /** Runs `body` when there is room. An abort while waiting throws and gives the place up. */
-  async run<T>(signal: AbortSignal, body: () => Promise<T>): Promise<T> {
-    throwIfCancelled(signal);
+  async run<T>(signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
+    if (signal !== undefined) throwIfCancelled(signal);
     if (this.#free > 0) this.#free--;
     else await this.#wait(signal);
     try {
@@ -28,17 +28,17 @@ export class Semaphore {
     }
   }
 
-  #wait(signal: AbortSignal): Promise<void> {
+  #wait(signal: AbortSignal | undefined): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const grant = () => {
-      signal.removeEventListener('abort', leave);
+      signal?.removeEventListener('abort', leave);
       resolve();
     };
     const leave = () => {
       this.#waiting.splice(this.#waiting.indexOf(grant), 1);
-      reject(cancellation(signal));
+      if (signal !== undefined) reject(cancellation(signal));
     };
-    signal.addEventListener('abort', leave, { once: true });
+    signal?.addEventListener('abort', leave, { once: true });
     this.#waiting.push(grant);
     return promise;
   }
