@@ -1,7 +1,8 @@
 /** Registries on loopback for the image rows: Debian's docker-registry, each inside the namespace of its engine. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { must, run, until } from '../test/support/command.ts';
+import { must } from '../test/support/command.ts';
+import { type RunningRegistry, startDockerRegistry } from '../test/support/docker-registry.ts';
 import { SAMPLE, SAMPLE_BASE, sampleArchive } from './sample-image.ts';
 
 /** Every namespace has ports of its own. */
@@ -10,31 +11,9 @@ const PORT = 5000;
 /** Where an engine finds it. */
 export const REGISTRY = `127.0.0.1:${PORT}`;
 
-export interface RunningRegistry {
-  stop(): Promise<void>;
-}
-
-/** Starts a registry over `root` by a command line that begins with `inside` (nsenter, or nothing). */
-export async function startRegistry(root: string, inside: readonly string[]): Promise<RunningRegistry> {
-  mkdirSync(root, { recursive: true });
-  const config = join(root, 'registry.yml');
-  const lines = [
-    'version: 0.1',
-    'log: {level: error}',
-    `storage: {filesystem: {rootdirectory: ${root}/data}, delete: {enabled: true}}`,
-    `http: {addr: "127.0.0.1:${PORT}"}`,
-  ];
-  writeFileSync(config, `${lines.join('\n')}\n`);
-  const argv = [...inside, 'docker-registry', 'serve', config];
-  const child = Bun.spawn(argv, { stdout: 'ignore', stderr: 'ignore' });
-  const probe = [...inside, 'bash', '-c', `exec 3<>/dev/tcp/127.0.0.1/${PORT}`];
-  await until('the registry listens', async () => (await run(probe)).code === 0, 20_000);
-  return {
-    stop: async () => {
-      child.kill();
-      await child.exited;
-    },
-  };
+/** Starts a registry with its files below `root` in the namespace of `inside`. */
+export function startRegistry(root: string, inside: readonly string[]): Promise<RunningRegistry> {
+  return startDockerRegistry(root, 'registry', { place: { inside, port: PORT } });
 }
 
 let filled: Promise<string> | undefined;
@@ -49,6 +28,7 @@ export function filledRegistry(inside: readonly string[]): Promise<string> {
 async function fill(inside: readonly string[]): Promise<string> {
   folder = mkdtempSync('/var/tmp/tare-bench-registry-');
   const root = join(folder, 'filled');
+  mkdirSync(root);
   const archive = await sampleArchive();
   const registry = await startRegistry(root, inside);
   try {

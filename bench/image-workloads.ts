@@ -1,14 +1,9 @@
 /** The rows about images: pull, push, save, load, the store's size. */
 import { rmSync } from 'node:fs';
 import { must, run } from '../test/support/command.ts';
+import type { RunningRegistry } from '../test/support/docker-registry.ts';
 import { type Engine, memory, timed } from './engine.ts';
-import {
-  emptyRoot,
-  filledRegistry,
-  REGISTRY,
-  type RunningRegistry,
-  startRegistry,
-} from './image-registry.ts';
+import { emptyRoot, filledRegistry, REGISTRY, startRegistry } from './image-registry.ts';
 import { SAMPLE, SAMPLE_BASE, sampleArchive } from './sample-image.ts';
 import { median, type Workload } from './workloads.ts';
 
@@ -20,7 +15,9 @@ async function openRegistry(engine: Engine): Promise<void> {
   registries.set(engine, await startRegistry(await filledRegistry(engine.inside), engine.inside));
 }
 
+/** Takes what was pulled from it away, too. */
 async function closeRegistry(engine: Engine): Promise<void> {
+  await forget(engine, REMOTE, REMOTE_BASE);
   await registries.get(engine)?.stop();
   registries.delete(engine);
 }
@@ -52,10 +49,7 @@ export const IMAGE_WORKLOADS: readonly Workload[] = [
       await forget(engine, REMOTE);
       return once(engine, 'pull', '-q', REMOTE);
     },
-    finish: async (engine) => {
-      await forget(engine, REMOTE);
-      await closeRegistry(engine);
-    },
+    finish: closeRegistry,
   },
   {
     id: 'pull-rest',
@@ -72,10 +66,7 @@ export const IMAGE_WORKLOADS: readonly Workload[] = [
       await forget(engine, REMOTE);
       return once(engine, 'pull', '-q', REMOTE);
     },
-    finish: async (engine) => {
-      await forget(engine, REMOTE, REMOTE_BASE);
-      await closeRegistry(engine);
-    },
+    finish: closeRegistry,
   },
   {
     id: 'push',
@@ -152,10 +143,7 @@ export const IMAGE_WORKLOADS: readonly Workload[] = [
       note(`${first.toFixed(0)} and ${median(warm).toFixed(0)} ms`);
       return first / median(warm);
     },
-    finish: async (engine) => {
-      await forget(engine, REMOTE);
-      await closeRegistry(engine);
-    },
+    finish: closeRegistry,
   },
   {
     id: 'pull-memory',
@@ -178,10 +166,7 @@ export const IMAGE_WORKLOADS: readonly Workload[] = [
       clearInterval(timer);
       return (most - rest) / 1e6;
     },
-    finish: async (engine) => {
-      await forget(engine, REMOTE);
-      await closeRegistry(engine);
-    },
+    finish: closeRegistry,
   },
   {
     id: 'disk',
@@ -198,10 +183,7 @@ export const IMAGE_WORKLOADS: readonly Workload[] = [
       await must(['sync']);
       return ((await storeSize(engine)) - before) / (await extractedSize());
     },
-    finish: async (engine) => {
-      await forget(engine, REMOTE);
-      await closeRegistry(engine);
-    },
+    finish: closeRegistry,
   },
 ];
 

@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { type RunningRegistry, startDockerRegistry } from '../../test/support/docker-registry.ts';
 import { MemoryContent } from '../../test/support/memory-content.ts';
 import { isKind } from '../base/errors.ts';
 import { digestOf } from '../oci/digest.ts';
@@ -15,27 +15,17 @@ import { RegistryClient } from './client.ts';
 import type { RegistryCredentials } from './registry-client.ts';
 
 const USER = { username: 'tester', password: 'correct horse' };
-/** bcrypt of the password, which is all that docker-registry reads in an htpasswd file. */
-const HTPASSWD = `tester:${Bun.password.hashSync(USER.password, { algorithm: 'bcrypt', cost: 4 }).replace('$2b$', '$2y$')}\n`;
 const LAYERS = [randomBytes(2_000_000), randomBytes(50_000)];
 
 let folder: string;
 let open: RunningRegistry;
 let closed: RunningRegistry;
 
-interface RunningRegistry {
-  readonly host: string;
-  readonly root: string;
-  stop(): Promise<void>;
-}
-
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tare-registry-'));
   writeLayout(join(folder, 'layout'));
-  open = await startRegistry('open', '');
-  const htpasswd = join(folder, 'htpasswd');
-  writeFileSync(htpasswd, HTPASSWD);
-  closed = await startRegistry('closed', `auth:\n  htpasswd:\n    realm: test\n    path: ${htpasswd}\n`);
+  open = await startDockerRegistry(folder, 'open');
+  closed = await startDockerRegistry(folder, 'closed', { user: USER });
   await skopeo(
     'copy',
     `oci:${folder}/layout:v1`,
@@ -89,40 +79,6 @@ function writeLayout(root: string): void {
   const annotations = { 'org.opencontainers.image.ref.name': 'v1' };
   const manifests = [{ mediaType: MEDIA_TYPES.ociManifest, ...manifest, annotations }];
   writeFileSync(join(root, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
-}
-
-async function startRegistry(name: string, extra: string): Promise<RunningRegistry> {
-  const root = join(folder, name);
-  const host = `127.0.0.1:${await freePort()}`;
-  const config = join(folder, `${name}.yml`);
-  writeFileSync(
-    config,
-    `version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: ${root}\nhttp:\n  addr: ${host}\n${extra}`,
-  );
-  const child = Bun.spawn(['docker-registry', 'serve', config], { stdout: 'ignore', stderr: 'ignore' });
-  const stop = async () => {
-    child.kill();
-    await child.exited;
-  };
-  for (let i = 0; i < 200; i++) {
-    if (child.exitCode !== null) throw new Error(`docker-registry ended with ${child.exitCode}`);
-    const answered = await fetch(`http://${host}/v2/`, { proxy: false }).then(
-      () => true,
-      () => false,
-    );
-    if (answered) return { host, root, stop };
-    await Bun.sleep(50);
-  }
-  await stop();
-  throw new Error('docker-registry does not answer');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
 }
 
 async function skopeo(...args: string[]): Promise<void> {

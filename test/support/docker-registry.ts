@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { run } from './command.ts';
 
 /** Debian's docker-registry, running on loopback. */
 export interface RunningRegistry {
@@ -19,6 +20,8 @@ export interface RegistryOptions {
   readonly user?: { readonly username: string; readonly password: string };
   /** It is a pull-through cache of this base URL. */
   readonly proxyOf?: string;
+  /** A network namespace of its own: the prefix of a command line that runs there, and a port that is free there. */
+  readonly place?: { readonly inside: readonly string[]; readonly port: number };
 }
 
 /** Starts a registry with its files below `folder`, named `name`; resolves when it answers. */
@@ -28,7 +31,7 @@ export async function startDockerRegistry(
   options: RegistryOptions = {},
 ): Promise<RunningRegistry> {
   const root = join(folder, name);
-  const port = await freePort();
+  const { inside, port } = options.place ?? { inside: [], port: await freePort() };
   const host = `127.0.0.1:${port}`;
   const lines = [
     'version: 0.1',
@@ -44,14 +47,17 @@ export async function startDockerRegistry(
   }
   const config = join(folder, `${name}.yml`);
   writeFileSync(config, `${lines.join('\n')}\n`);
-  const child = Bun.spawn(['docker-registry', 'serve', config], { stdout: 'ignore', stderr: 'ignore' });
+  const child = Bun.spawn([...inside, 'docker-registry', 'serve', config], {
+    stdout: 'ignore',
+    stderr: 'ignore',
+  });
   const stop = async () => {
     child.kill();
     await child.exited;
   };
   for (let i = 0; i < 200; i++) {
     if (child.exitCode !== null) throw new Error(`docker-registry ended with ${child.exitCode}`);
-    if (await listens(port)) return { host, root, stop };
+    if (await listens(port, inside)) return { host, root, stop };
     await Bun.sleep(50);
   }
   await stop();
@@ -69,7 +75,10 @@ function bcrypt(password: string): string {
   return Bun.password.hashSync(password, { algorithm: 'bcrypt', cost: 4 }).replace('$2b$', '$2y$');
 }
 
-async function listens(port: number): Promise<boolean> {
+async function listens(port: number, inside: readonly string[]): Promise<boolean> {
+  if (inside.length > 0) {
+    return (await run([...inside, 'bash', '-c', `exec 3<>/dev/tcp/127.0.0.1/${port}`])).code === 0;
+  }
   try {
     const socket = await Bun.connect({ hostname: '127.0.0.1', port, socket: { data() {} } });
     socket.end();
