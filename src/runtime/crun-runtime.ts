@@ -7,6 +7,7 @@ import { becomeSubreaper, identify, isAlive, signalProcess } from '../kernel/pro
 import { Hubs } from './attach/hubs.ts';
 import type { CgroupLayout } from './cgroups/cgroup.ts';
 import { readLayout } from './cgroups/layout.ts';
+import { MoveAhead } from './cgroups/move-ahead.ts';
 import { reopenLogFile, resizeTerminal } from './conmon/control.ts';
 import { Execs } from './conmon/execs.ts';
 import { ExitWatch } from './conmon/exit-watch.ts';
@@ -88,6 +89,7 @@ class CrunRuntime implements Runtime {
   readonly #execs: Execs;
   readonly #listeners: Array<(exit: ProcessExit) => void> = [];
   readonly #remains: Remains;
+  readonly #moveAhead: MoveAhead;
   #features: Promise<RuntimeFeatures> | undefined;
 
   constructor(
@@ -104,6 +106,7 @@ class CrunRuntime implements Runtime {
     this.#paths = paths;
     this.#layout = layout;
     this.#log = log;
+    this.#moveAhead = new MoveAhead(layout);
     this.#seccomp = new SeccompCache(paths.seccomp, settings.crun);
     this.#bundles = new Bundles(this.#seccomp);
     this.#remains = new Remains(settings, paths, layout, log);
@@ -117,6 +120,10 @@ class CrunRuntime implements Runtime {
         if (tracked) this.#exits.check(tracked);
       }
     });
+  }
+
+  anticipate(): void {
+    this.#moveAhead.begin();
   }
 
   writeBundle(bundle: string, spec: OciSpec): Promise<void> {

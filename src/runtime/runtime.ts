@@ -26,6 +26,8 @@ export interface Runtime {
    * Throws `invalid` with the runtime's words when the process cannot be made ready (bad command, bad mount).
    */
   create(request: CreateRequest): Promise<CreatedContainer>;
+  /** A hint that `create` or `exec` will be called in a moment; what they would wait for begins to pass. */
+  anticipate(): void;
   /** Opens the gate. Throws `invalid` when the program cannot be executed (see `ExecFailure`). */
   start(id: string): Promise<void>;
   /** Sends a signal (number) to the first process, or to all with `all`. Throws `not-found` when it has ended. */

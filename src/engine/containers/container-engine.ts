@@ -61,6 +61,8 @@ export class ContainerEngine implements ContainerService {
   }
 
   create(request: CreateContainer): Promise<{ id: string; warnings: string[] }> {
+    // Whoever creates starts next.
+    this.#parts.runtime.anticipate();
     return this.#parts.creator.create(request);
   }
 
@@ -79,6 +81,7 @@ export class ContainerEngine implements ContainerService {
   }
 
   start(ref: string): Promise<void> {
+    this.#parts.runtime.anticipate();
     return this.#parts.supervisor.start(this.#id(ref));
   }
 
@@ -271,6 +274,7 @@ export class ContainerEngine implements ContainerService {
   }
 
   async createExec(ref: string, request: ExecConfig): Promise<string> {
+    this.#parts.runtime.anticipate();
     return this.#parts.execs.create(ref, request);
   }
 
