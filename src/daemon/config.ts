@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { messageOf, TareError } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { parseSize } from '../base/sizes.ts';
+import { checkLogConfig, type LogConfig } from '../engine/containers/logging/log-config.ts';
 import { codeOf, fromNodeError } from '../kernel/errno.ts';
 import type { EngineRegistryOptions } from './registry-engine.ts';
 import { type RegistryOptions, registryOptions } from './registry-options.ts';
@@ -24,6 +25,8 @@ export interface DaemonConfig {
   readonly group: string;
   readonly registries: RegistryOptions;
   readonly labels: readonly string[];
+  /** Driver and options of containers that ask for none of their own. */
+  readonly logConfig: LogConfig;
   /** How layers are kept; undefined: what the data root has, else EROFS where that works. */
   readonly storageDriver: 'erofs' | 'overlay' | undefined;
   /** Bytes that one layer may unpack to; undefined: the free space less 5 %. */
@@ -45,7 +48,9 @@ const FLAGS = {
   pidfile: { type: 'string', short: 'p' },
   bridge: { type: 'string', short: 'b' },
   bip: { type: 'string' },
+  'log-driver': { type: 'string' },
   'log-level': { type: 'string', short: 'l' },
+  'log-opt': { type: 'string', multiple: true },
   debug: { type: 'boolean', short: 'D' },
   group: { type: 'string', short: 'G' },
   'insecure-registry': { type: 'string', multiple: true },
@@ -81,7 +86,9 @@ const FILE_KEYS: Readonly<Record<string, { kind: FileKind; flag: keyof typeof FL
   pidfile: { kind: 'string', flag: 'pidfile' },
   bridge: { kind: 'string', flag: 'bridge' },
   bip: { kind: 'string', flag: 'bip' },
+  'log-driver': { kind: 'string', flag: 'log-driver' },
   'log-level': { kind: 'string', flag: 'log-level' },
+  'log-opts': { kind: 'map of strings', flag: 'log-opt' },
   debug: { kind: 'boolean', flag: 'debug' },
   group: { kind: 'string', flag: 'group' },
   'insecure-registries': { kind: 'list', flag: 'insecure-registry' },
@@ -164,6 +171,7 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
       authConfig: text(flags['registry-auth-config'], 'registry-auth-config', ''),
     },
     labels: list(flags.label, 'labels'),
+    logConfig: readLogConfig(text(flags['log-driver'], 'log-driver', 'json-file'), flags['log-opt'], file),
     storageDriver: checkDriver(text(flags['storage-driver'], 'storage-driver', '')),
     maxLayerSize: checkLayerSize(text(flags['max-layer-size'], 'max-layer-size', '')),
     keepCompressed: checkKeepCompressed(text(flags['keep-compressed'], 'keep-compressed', 'auto')),
@@ -182,6 +190,22 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
     );
   }
   return { action: flags.validate ? 'validate' : 'run', config, flags: argv };
+}
+
+/** Checked as those of a container are. Throws `invalid` in dockerd's words. */
+function readLogConfig(type: string, flags: readonly string[] | undefined, file: ConfigFile): LogConfig {
+  const config = { ...(file['log-opts'] as Record<string, string> | undefined) };
+  for (const flag of flags ?? []) {
+    const cut = flag.indexOf('=');
+    if (cut <= 0) throw invalid(`invalid argument "${flag}" for "--log-opt" flag: use KEY=VALUE`);
+    config[flag.slice(0, cut)] = flag.slice(cut + 1);
+  }
+  try {
+    checkLogConfig({ type, config });
+  } catch (error) {
+    throw invalid(`failed to set log opts: ${messageOf(error)}`);
+  }
+  return { type, config };
 }
 
 function readRegistries(
@@ -331,7 +355,9 @@ Options:
       --insecure-registry list    Registry whose certificate is not verified, and which may be asked over plain HTTP
       --label list                Label that info shows
       --keep-compressed string    Compressed forms of layers to keep: auto (what cannot be made again), always or never
+      --log-driver string         Log driver of containers that name none (default "json-file")
   -l, --log-level string          debug, info, warn, error or fatal (default "info")
+      --log-opt list              Option of that driver, KEY=VALUE (in the file: "log-opts", a map)
       --max-concurrent-downloads int   Downloads at once, over all pulls (default 3)
       --max-concurrent-uploads int     Uploads at once, over all pushes (default 5)
       --max-download-attempts int      Tries for each download (default 5)

@@ -9,13 +9,14 @@ import { LocalContentStore } from '../content/local-store.ts';
 import { BundleFiles } from '../engine/containers/bundle-files.ts';
 import { ContainerEngine } from '../engine/containers/container-engine.ts';
 import { ContainerFiles } from '../engine/containers/container-files.ts';
-import { readContainerLog } from '../engine/containers/container-log.ts';
 import { ContainerSet } from '../engine/containers/container-set.ts';
 import { ContainerCreator } from '../engine/containers/creator.ts';
 import { ExecSet } from '../engine/containers/exec-set.ts';
 import { ensureInitLayer } from '../engine/containers/init-layer.ts';
 import { isAlive } from '../engine/containers/lifecycle.ts';
-import { LogKeeper } from '../engine/containers/log-keeper.ts';
+import { readContainerLog } from '../engine/containers/logging/container-log.ts';
+import { DRIVER_NAMES } from '../engine/containers/logging/driver-options.ts';
+import { LogKeeper } from '../engine/containers/logging/log-keeper.ts';
 import { ContainerPaths } from '../engine/containers/paths.ts';
 import { ContainerRecovery } from '../engine/containers/recovery.ts';
 import { ContainerRemover } from '../engine/containers/remover.ts';
@@ -209,6 +210,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       filler: new VolumeFiller(snapshotter, paths),
       initLayer,
       cgroups: machine.cgroups,
+      logDefaults: () => live.logConfig,
       events,
       log,
     }),
@@ -274,6 +276,8 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     images,
     eventListeners: () => events.listenerCount,
     debug: () => live.debug,
+    logDriver: () => live.logConfig.type,
+    logDrivers: DRIVER_NAMES,
   });
 
   const check = new StoreCheck({

@@ -41,7 +41,7 @@ export function inspectContainer(
     ResolvConfPath: paths.resolvConf,
     HostnamePath: paths.hostname,
     HostsPath: paths.hosts,
-    LogPath: paths.log,
+    LogPath: logPath(container, paths),
     Name: `/${container.name}`,
     RestartCount: container.state.restartCount,
     Driver: container.snapshotter,
@@ -67,6 +67,11 @@ export function inspectContainer(
 export function commandOf(container: Container): { path: string; args: string[] } {
   const [path, ...args] = [...(container.config.entrypoint ?? []), ...(container.config.cmd ?? [])];
   return { path: path ?? '', args };
+}
+
+/** As dockerd: only a `json-file` has a path, and only when it was started once. */
+function logPath({ hostConfig, state }: Container, paths: ContainerPaths): string {
+  return hostConfig.logConfig.type === 'json-file' && state.startedAt > 0 ? paths.log : '';
 }
 
 function stateToWire({ state }: Container): ContainerState {

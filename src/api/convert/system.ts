@@ -74,7 +74,7 @@ export function infoToWire(info: SystemInfo, serverVersion: string, api: number)
     OomKillDisable: limits.oomKillDisable,
     NGoroutines: 0,
     SystemTime: rfc3339(info.now),
-    LoggingDriver: 'json-file',
+    LoggingDriver: info.logDriver,
     CgroupDriver: 'cgroupfs',
     CgroupVersion: String(info.cgroupVersion),
     NEventsListener: info.eventListeners,

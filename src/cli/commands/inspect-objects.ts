@@ -1,9 +1,9 @@
+import { evaluate } from '../../base/template/evaluate.ts';
+import { FUNCTIONS } from '../../base/template/functions.ts';
 import type { CommandContext } from '../context.ts';
 import { CommandFailure, describeError } from '../failure.ts';
 import { omittedField, typedField } from '../format/go-nils.ts';
 import { parseFormat } from '../format/listing.ts';
-import { evaluate } from '../format/template/evaluate.ts';
-import { FUNCTIONS } from '../format/template/functions.ts';
 
 /** Exit code of a template that docker's inspect cannot parse. */
 const EXIT_TEMPLATE = 64;

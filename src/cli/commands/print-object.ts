@@ -1,8 +1,8 @@
+import type { Template } from '../../base/template/nodes.ts';
+import type { Value } from '../../base/template/values.ts';
 import type { CommandContext } from '../context.ts';
 import { CommandFailure } from '../failure.ts';
 import { formatValueBy } from '../format/listing.ts';
-import type { Template } from '../format/template/nodes.ts';
-import type { Value } from '../format/template/values.ts';
 
 /** Prints one object by a template; an unknown field fails with docker's words. */
 export function printByTemplate(

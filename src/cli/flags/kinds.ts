@@ -1,4 +1,4 @@
-import { parseDuration } from '../format/duration.ts';
+import { parseDuration } from '../../base/go-duration.ts';
 import { parseBytes } from '../format/size.ts';
 import type { FlagKind } from './flag.ts';
 

@@ -1,9 +1,9 @@
+import { quote } from '../../base/template/literals.ts';
+import type { Row } from '../../base/template/values.ts';
 import type { ContainerSummary } from '../../wire/containers.ts';
 import { type Listing, lazy, row } from './listing.ts';
 import { displayPorts } from './ports.ts';
 import { humanSize } from './size.ts';
-import { quote } from './template/literals.ts';
-import type { Row } from './template/values.ts';
 import { ago, goTime } from './time.ts';
 import { ellipsis, truncateId } from './truncate.ts';
 

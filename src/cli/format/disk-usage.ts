@@ -1,9 +1,9 @@
+import type { Row } from '../../base/template/values.ts';
 import type { BuildCacheRecord, DiskUsageResponse, TareDiskUse } from '../../wire/system.ts';
 import { CONTAINER_LISTING, containerRow } from './container-list.ts';
 import { IMAGE_LISTING, imageRows } from './image-list.ts';
 import { formatListing, type Listing, row } from './listing.ts';
 import { humanSize } from './size.ts';
-import type { Row } from './template/values.ts';
 import { ago } from './time.ts';
 import { VOLUME_LISTING, volumeRow } from './volume-list.ts';
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { humanDuration, parseDuration } from './duration.ts';
+import { parseDuration } from '../../base/go-duration.ts';
+import { humanDuration } from './duration.ts';
 import { displayPorts } from './ports.ts';
 import { humanBytes, humanSize, parseBytes } from './size.ts';
 import { alignTabs } from './table.ts';

@@ -1,4 +1,4 @@
-import { TypedNil, type Value } from './template/values.ts';
+import { TypedNil, type Value } from '../../base/template/values.ts';
 
 /**
  * JSON's null has no type, but docker prints templates from typed values: an absent list is `[]`, an absent map

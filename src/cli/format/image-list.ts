@@ -1,7 +1,7 @@
+import type { Row } from '../../base/template/values.ts';
 import type { ImageSummary } from '../../wire/images.ts';
 import { type Listing, lazy, row } from './listing.ts';
 import { humanSize } from './size.ts';
-import type { Row } from './template/values.ts';
 import { ago, goTime } from './time.ts';
 import { truncateId } from './truncate.ts';
 

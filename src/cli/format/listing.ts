@@ -1,10 +1,10 @@
+import { evaluate } from '../../base/template/evaluate.ts';
+import { FUNCTIONS, type TemplateFunction } from '../../base/template/functions.ts';
+import type { Template } from '../../base/template/nodes.ts';
+import { parseTemplate } from '../../base/template/parser.ts';
+import { Row, type Value } from '../../base/template/values.ts';
 import { CommandFailure } from '../failure.ts';
 import { alignTabs } from './table.ts';
-import { evaluate } from './template/evaluate.ts';
-import { FUNCTIONS, type TemplateFunction } from './template/functions.ts';
-import type { Template } from './template/nodes.ts';
-import { parseTemplate } from './template/parser.ts';
-import { Row, type Value } from './template/values.ts';
 
 /**
  * Prints a list as docker does: as a table, as JSON, or by a template. A kind of list has one definition: the

@@ -1,6 +1,6 @@
+import type { Row } from '../../base/template/values.ts';
 import type { SearchResult } from '../../wire/registries.ts';
 import { type Listing, row } from './listing.ts';
-import type { Row } from './template/values.ts';
 import { ellipsis } from './truncate.ts';
 
 /** Characters of a description that a table shows. */

@@ -1,8 +1,8 @@
+import type { Row } from '../../base/template/values.ts';
 import type { Volume } from '../../wire/volumes.ts';
 import { displayLabels } from './container-list.ts';
 import { type Listing, row } from './listing.ts';
 import { humanSize } from './size.ts';
-import type { Row } from './template/values.ts';
 
 /** The columns of `tare volume ls`. */
 export const VOLUME_LISTING: Listing = {

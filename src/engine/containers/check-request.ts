@@ -1,6 +1,6 @@
 import { cpus } from 'node:os';
 import { TareError } from '../../base/errors.ts';
-import { logSettings } from './log-settings.ts';
+import { checkLogConfig } from './logging/log-config.ts';
 import type { ContainerConfig, HostConfig, Resources } from './model.ts';
 import { networkMode, parseMode } from './modes.ts';
 import { publicationsOf } from './port-requests.ts';
@@ -10,8 +10,6 @@ function invalid(message: string): TareError {
   return new TareError('invalid', message);
 }
 
-/** Log drivers this build has. */
-const LOG_DRIVERS = ['', 'json-file', 'local', 'none'];
 const RUNTIMES = ['', 'crun', 'runc', 'io.containerd.runc.v2'];
 
 /**
@@ -42,10 +40,7 @@ export function checkRequest(config: ContainerConfig, host: HostConfig): void {
   checkNamespaces(host);
   checkResources(host.resources);
   if (host.shmSize < 0) throw invalid('SHM size can not be less than 0');
-  if (!LOG_DRIVERS.includes(host.logConfig.type)) {
-    throw invalid(`logger: no log driver named '${host.logConfig.type}' is registered`);
-  }
-  if (host.logConfig.type !== 'none') logSettings(host.logConfig);
+  checkLogConfig(host.logConfig);
   if (!RUNTIMES.includes(host.runtime)) throw invalid(`unknown or invalid runtime name: ${host.runtime}`);
   for (const entry of host.extraHosts) {
     const separator = entry.search(/[:=]/);

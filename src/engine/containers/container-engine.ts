@@ -21,6 +21,7 @@ import type {
 import type { ContainerCreator } from './creator.ts';
 import type { ExecSet } from './exec-set.ts';
 import { isAlive } from './lifecycle.ts';
+import { logSettings } from './logging/log-settings.ts';
 import type { Container, CreateContainer, HostConfig } from './model.ts';
 import { checkName } from './names.ts';
 import type { ContainerRemover } from './remover.ts';
@@ -227,7 +228,7 @@ export class ContainerEngine implements ContainerService {
 
   logs(ref: string, options: LogOptions): AsyncIterable<LogRecord> {
     const container = this.get(ref);
-    if (container.hostConfig.logConfig.type === 'none') {
+    if (!logSettings(container.hostConfig.logConfig).readable) {
       throw new TareError('not-implemented', 'configured logging driver does not support reading');
     }
     return this.#parts.readLog(container, options);

@@ -20,6 +20,8 @@ import { checkRequest } from './check-request.ts';
 import { containerEvent } from './container-event.ts';
 import type { ContainerSet } from './container-set.ts';
 import { INITIAL_STATE } from './lifecycle.ts';
+import { logAttributes } from './logging/log-attributes.ts';
+import { type LogConfig, withLogDefaults } from './logging/log-config.ts';
 import { mergeConfig } from './merge-config.ts';
 import type { Container, ContainerConfig, CreateContainer, HostConfig } from './model.ts';
 import { networkMode } from './modes.ts';
@@ -41,6 +43,8 @@ export interface CreatorParts {
   readonly initLayer: string;
   /** Which limits this machine can set; the others are dropped with a warning. */
   readonly cgroups: CgroupAbilities;
+  /** The daemon's driver and its options. */
+  readonly logDefaults: () => LogConfig;
   readonly events: EventBus;
   readonly log: Logger;
 }
@@ -61,7 +65,7 @@ export class ContainerCreator {
     const image = images.get(request.config.image);
     checkReferences(request, image, (ref) => set.find(ref));
     const config = this.#mergedConfig(id, request, image);
-    const asked = withDefaults(request.hostConfig);
+    const asked = withDefaults(request.hostConfig, this.#parts.logDefaults());
     checkRequest(config, asked);
     checkCapabilities(asked.capAdd, asked.capDrop);
     parseSecurityOptions(asked.securityOpt);
@@ -105,6 +109,8 @@ export class ContainerCreator {
         ports: [],
         state: INITIAL_STATE,
       };
+      // Templates and patterns fail here rather than at the start.
+      logAttributes(container);
       set.add(container);
       undo.commit();
       events.emit(containerEvent(container, 'create'));
@@ -184,7 +190,7 @@ export class ContainerCreator {
 }
 
 /** Docker's defaults that `inspect` shows. */
-function withDefaults(host: HostConfig): HostConfig {
+function withDefaults(host: HostConfig, log: LogConfig): HostConfig {
   const { memory, memorySwap } = host.resources;
   return {
     ...host,
@@ -195,7 +201,7 @@ function withDefaults(host: HostConfig): HostConfig {
     maskedPaths: host.maskedPaths ?? (host.privileged ? null : [...MASKED_PATHS]),
     readonlyPaths: host.readonlyPaths ?? (host.privileged ? null : [...READONLY_PATHS]),
     restartPolicy: { ...host.restartPolicy, name: host.restartPolicy.name || 'no' },
-    logConfig: { ...host.logConfig, type: host.logConfig.type || 'json-file' },
+    logConfig: withLogDefaults(host.logConfig, log),
     // With a memory limit alone, Docker allows as much swap again.
     resources: { ...host.resources, memorySwap: memory > 0 && memorySwap === 0 ? memory * 2 : memorySwap },
   };

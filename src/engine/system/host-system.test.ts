@@ -39,6 +39,8 @@ function system(of: Machine): HostSystem {
     containers: { list: () => ['running', 'paused', 'exited', 'created', 'restarting'].map(container) },
     images: { list: () => [1, 2] },
     eventListeners: () => 3,
+    logDriver: () => 'json-file',
+    logDrivers: ['json-file'],
     debug: () => true,
     machine: of,
   });

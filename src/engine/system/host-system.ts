@@ -26,6 +26,9 @@ export interface HostSystemOptions {
   readonly images: { list(): readonly unknown[] };
   readonly eventListeners: () => number;
   readonly debug: () => boolean;
+  /** The driver of containers that name none. */
+  readonly logDriver: () => string;
+  readonly logDrivers: readonly string[];
   readonly machine?: Machine;
 }
 
@@ -98,7 +101,8 @@ export class HostSystem implements SystemService {
       storageDriver: options.storageDriver,
       storageStatus: options.storageStatus,
       networkDrivers: options.networkDrivers,
-      logDrivers: ['json-file', 'local', 'none'],
+      logDrivers: options.logDrivers,
+      logDriver: options.logDriver(),
       limits,
       cgroupVersion,
       ipv4Forwarding,

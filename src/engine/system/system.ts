@@ -40,6 +40,8 @@ export interface SystemInfo {
   readonly storageStatus: ReadonlyArray<readonly [string, string]>;
   readonly networkDrivers: readonly string[];
   readonly logDrivers: readonly string[];
+  /** The driver of containers that name none. */
+  readonly logDriver: string;
   readonly limits: LimitSupport;
   readonly cgroupVersion: 1 | 2;
   readonly ipv4Forwarding: boolean;

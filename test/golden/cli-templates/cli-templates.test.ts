@@ -2,9 +2,9 @@ import { expect, test } from 'bun:test';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { omittedField, typedField } from '../../../src/cli/format/go-nils.ts';
-import { evaluate } from '../../../src/cli/format/template/evaluate.ts';
-import { FUNCTIONS } from '../../../src/cli/format/template/functions.ts';
-import { parseTemplate } from '../../../src/cli/format/template/parser.ts';
+import { evaluate } from '../../../src/base/template/evaluate.ts';
+import { FUNCTIONS } from '../../../src/base/template/functions.ts';
+import { parseTemplate } from '../../../src/base/template/parser.ts';
 
 const read = (name: string) => readFileSync(join(import.meta.dir, name), 'utf8');
 const names = new Set([...Object.keys(FUNCTIONS), 'and', 'or']);

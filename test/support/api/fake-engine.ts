@@ -120,6 +120,7 @@ const info: SystemInfo = {
   storageStatus: [],
   networkDrivers: ['bridge', 'host', 'null'],
   logDrivers: ['json-file'],
+  logDriver: 'json-file',
   limits,
   cgroupVersion: 1,
   ipv4Forwarding: true,

@@ -1,10 +1,10 @@
+import { parseDuration } from '../../../base/go-duration.ts';
 import type { ContainerInspect } from '../../../wire/containers.ts';
 import { FrameDecoder } from '../../../wire/stream-frames.ts';
 import { defineCommand } from '../../command.ts';
 import { CommandFailure } from '../../failure.ts';
 import { flag } from '../../flags/flag.ts';
 import { text, textOr, toggle } from '../../flags/kinds.ts';
-import { parseDuration } from '../../format/duration.ts';
 import { parseTimestamp } from '../../format/time.ts';
 import { containerPath } from '../each.ts';
 

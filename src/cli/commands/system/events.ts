@@ -1,10 +1,10 @@
+import { parseDuration } from '../../../base/go-duration.ts';
 import type { EventMessage } from '../../../wire/events.ts';
 import { encodeFilters } from '../../../wire/filters.ts';
 import { defineCommand } from '../../command.ts';
 import { CommandFailure } from '../../failure.ts';
 import { flag } from '../../flags/flag.ts';
 import { text } from '../../flags/kinds.ts';
-import { parseDuration } from '../../format/duration.ts';
 import { formatValueBy, parseFormat } from '../../format/listing.ts';
 import { localRfc3339, parseTimestamp } from '../../format/time.ts';
 import { filterFlag, objectFormat } from '../shared-flags.ts';

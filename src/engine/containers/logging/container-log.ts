@@ -1,8 +1,8 @@
-import { readLog } from '../../runtime/log/read-log.ts';
-import type { LogOptions, LogRecord } from './containers.ts';
-import { isAlive } from './lifecycle.ts';
-import type { Container } from './model.ts';
-import type { Waiters } from './waiters.ts';
+import { readLog } from '../../../runtime/log/read-log.ts';
+import type { LogOptions, LogRecord } from '../containers.ts';
+import { isAlive } from '../lifecycle.ts';
+import type { Container } from '../model.ts';
+import type { Waiters } from '../waiters.ts';
 
 /** Reads a container's log; following ends with the container's end or removal, as dockerd's does. */
 export function readContainerLog(

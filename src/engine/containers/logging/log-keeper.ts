@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
-import { messageOf } from '../../base/errors.ts';
-import type { Logger } from '../../base/log.ts';
-import { isAlive } from './lifecycle.ts';
+import { messageOf } from '../../../base/errors.ts';
+import type { Logger } from '../../../base/log.ts';
+import { isAlive } from '../lifecycle.ts';
+import type { Container } from '../model.ts';
 import { logSettings } from './log-settings.ts';
-import type { Container } from './model.ts';
 
 /** What keeping logs small takes. */
 export interface LogKeeperParts {
