@@ -1,0 +1,76 @@
+/**
+ * Which test shows that a flag of `run`, `create`, `update` or `exec` does what Docker's does, and where that test
+ * runs. `docs/run-flags.md` is made from this, and test/architecture/run-flags.test.ts checks it: the named test
+ * exists and its text speaks of the flag. A flag that has no line here must be in `open.ts`.
+ *
+ * `create` has no lines of its own: its flags are the same objects as those of `run` (the check holds that).
+ */
+
+/** `here`: in ./check on this machine; `vm`: in the virtual machine of ./check --vm (cgroup v2, systemd). */
+export type Where = 'here' | 'vm';
+
+export interface Shown {
+  /** Path of the test's file. */
+  readonly file: string;
+  /** The test's name as its source spells it. */
+  readonly test: string;
+  readonly where: Where;
+}
+
+/** An end-to-end test by the file's short name: `here('run', '-it: a terminal')`. */
+function here(file: string, test: string): Shown {
+  return { file: file.includes('/') ? file : `test/e2e/${file}.e2e.test.ts`, test, where: 'here' };
+}
+
+/** The same test, for what only the virtual machine has (swap, project quotas, cgroup v2). */
+export function vm(file: string, test: string): Shown {
+  return { ...here(file, test), where: 'vm' };
+}
+
+const FORM = '-w, -u, -h, --entrypoint, --label';
+const EXEC = 'exec: output, exit code, user, directory, environment, stdin';
+const LIMITS = 'limits of memory, CPU and processes are those of the cgroup';
+
+export const SHOWN_RUN: Readonly<Record<string, Shown>> = {
+  'cap-add': here('isolation', 'the default capabilities, and what --cap-add and --cap-drop make of them'),
+  'cap-drop': here('isolation', 'the default capabilities, and what --cap-add and --cap-drop make of them'),
+  cpus: here('isolation', LIMITS),
+  detach: here('run', '-d prints the full id; --name is taken; the same name again is refused'),
+  entrypoint: here('run', FORM),
+  env: here('run', 'environment: -e, --env-file, and what the image gives'),
+  'env-file': here('run', 'environment: -e, --env-file, and what the image gives'),
+  hostname: here('run', FORM),
+  init: here('run', '--init, --read-only, --tmpfs'),
+  interactive: here('run', 'stdin that is piped in arrives whole, and its end too'),
+  label: here('run', FORM),
+  memory: here('isolation', LIMITS),
+  mount: here('run', '-v and --mount: binds and named volumes'),
+  name: here('run', '-d prints the full id; --name is taken; the same name again is refused'),
+  network: here('run', '--net none, host and container:ID'),
+  'pids-limit': here('isolation', LIMITS),
+  privileged: here('isolation', '--privileged and ALL give what the daemon itself has'),
+  publish: here('network', 'lead to the container, from 127.0.0.1 and from the bridge'),
+  'read-only': here('run', '--init, --read-only, --tmpfs'),
+  restart: here('recovery', 'a restart of the daemon starts what its restart policy says'),
+  rm: here('run', 'a new named volume takes what the image has there; --rm takes anonymous ones away'),
+  'security-opt': here('isolation', 'no-new-privileges when asked'),
+  'shm-size': here('isolation', '/dev/shm of 64 MB, /dev as Docker has it'),
+  sysctl: here('isolation', 'ulimits and sysctls'),
+  tmpfs: here('run', '--init, --read-only, --tmpfs'),
+  tty: here('run', '-it: a terminal with a size that changes'),
+  ulimit: here('isolation', 'ulimits and sysctls'),
+  user: here('run', FORM),
+  volume: here('run', '-v and --mount: binds and named volumes'),
+  workdir: here('run', FORM),
+};
+
+export const SHOWN_UPDATE: Readonly<Record<string, Shown>> = {};
+
+export const SHOWN_EXEC: Readonly<Record<string, Shown>> = {
+  detach: here('lifecycle', EXEC),
+  env: here('lifecycle', EXEC),
+  interactive: here('lifecycle', EXEC),
+  tty: here('lifecycle', 'exec -it: a terminal'),
+  user: here('lifecycle', EXEC),
+  workdir: here('lifecycle', EXEC),
+};
