@@ -26,7 +26,8 @@ export function fakeContainer(
     layers: [],
     snapshotter: 'overlay',
     config: request.config,
-    hostConfig: request.hostConfig,
+    // The engine gives a container a log driver when the request names none.
+    hostConfig: { ...request.hostConfig, logConfig: { type: 'json-file', config: {} } },
     mounts: [],
     endpoints: [],
     ports: [],
