@@ -12,6 +12,8 @@ import { ContainerFiles } from '../engine/containers/container-files.ts';
 import { ContainerSet } from '../engine/containers/container-set.ts';
 import { ContainerCreator } from '../engine/containers/creator.ts';
 import { ExecSet } from '../engine/containers/exec-set.ts';
+import { HealthMonitor } from '../engine/containers/health-monitor.ts';
+import { runProbe } from '../engine/containers/health-probe.ts';
 import { ensureInitLayer } from '../engine/containers/init-layer.ts';
 import { isAlive } from '../engine/containers/lifecycle.ts';
 import { readContainerLog } from '../engine/containers/logging/container-log.ts';
@@ -226,6 +228,13 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     events,
     log,
   });
+  const health = new HealthMonitor({
+    set,
+    events,
+    probe: (id, rules) => runProbe(execs, id, rules),
+    onUnhealthy: () => {},
+    log,
+  });
   const recovery = new ContainerRecovery({
     set,
     runtime,
@@ -309,6 +318,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       imageMounts.adopt();
       await images.sweep();
       const unfinished = await recovery.adopt();
+      health.resume();
       return () => recovery.finish(unfinished);
     },
     /** Takes over what can change while it runs: labels, registries, debug. */
@@ -319,6 +329,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     },
     /** In reverse. Containers go on. */
     async close(): Promise<void> {
+      health.close();
       logKeeper.close();
       supervisor.close();
       await images.close();

@@ -14,6 +14,8 @@ export interface ProcessStat {
   /** `R`, `S`, … `Z` for a zombie. */
   readonly state: string;
   readonly parent: number;
+  /** Pid of its process group's leader. */
+  readonly group: number;
   /** Pid of its session's leader. */
   readonly session: number;
   readonly startTime: number;
@@ -32,6 +34,7 @@ export function processStat(pid: number): ProcessStat | undefined {
   return {
     state: fields[0] ?? '',
     parent: Number(fields[1]),
+    group: Number(fields[2]),
     session: Number(fields[3]),
     startTime: Number(fields[19]),
   };
@@ -72,6 +75,23 @@ export function signalProcess(process: ProcessIdentity, signal: number): boolean
     throw error;
   } finally {
     libc.close(fd);
+  }
+}
+
+/**
+ * SIGKILL to that very process and to those of its session's first group, when that session was made for it: by itself
+ * or by a parent that has ended since (crun makes the session of an exec so). None is no error.
+ */
+export function killGroup(target: ProcessIdentity): void {
+  const SIGKILL = 9;
+  const stat = isAlive(target) ? processStat(target.pid) : undefined;
+  if (!stat) return;
+  const own = stat.group === stat.session && (stat.group === target.pid || !processStat(stat.group));
+  try {
+    if (own) process.kill(-stat.group, SIGKILL);
+    else signalProcess(target, SIGKILL);
+  } catch {
+    // It has just ended.
   }
 }
 

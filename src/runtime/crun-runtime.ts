@@ -225,6 +225,10 @@ class CrunRuntime implements Runtime {
     return this.#execs.start(request, `/proc/${tracked.record.process.pid}/root`);
   }
 
+  killExec(_id: string, execId: string): void {
+    this.#execs.kill(execId);
+  }
+
   async attach(id: string, execId?: string): Promise<Attachment> {
     return this.#hubs.attach(execId === undefined ? this.#tracked(id) : this.#execs.get(execId));
   }

@@ -42,6 +42,9 @@ export interface Runtime {
   /** Runs a further process in a running container; it is started when the promise resolves. */
   exec(request: ExecRequest): Promise<StartedExec>;
 
+  /** SIGKILL to an exec's process and its process group. One that has ended is no error. */
+  killExec(id: string, execId: string): void;
+
   /** Connects to the stdio of a container (or, with `execId`, an exec). Throws `not-found` when it has ended. */
   attach(id: string, execId?: string): Promise<Attachment>;
   /** Sets the pty's size in cells. A process without a pty ignores it. */
@@ -91,6 +94,8 @@ export interface ExecRequest {
   readonly openStdin: boolean;
   /** Connect to its stdio before it can write; false for a detached exec that nobody watches. */
   readonly attach: boolean;
+  /** It ends with this daemon: a later one that finds it running kills it. */
+  readonly transient?: boolean;
 }
 
 export interface StartedExec {

@@ -1,10 +1,11 @@
-import type { Container, MountPoint } from '../../engine/containers/model.ts';
+import type { Container, Health, MountPoint } from '../../engine/containers/model.ts';
 import type {
   ContainerConfig,
   ContainerInspect,
   ContainerState,
   ContainerSummary,
   HostConfig,
+  Health as WireHealth,
   MountPoint as WireMountPoint,
 } from '../../wire/containers.ts';
 import { containerConfigCodec } from '../codec/container-config.ts';
@@ -88,6 +89,20 @@ function stateToWire({ state }: Container): ContainerState {
     Error: state.error,
     StartedAt: rfc3339(state.startedAt),
     FinishedAt: rfc3339(state.finishedAt),
+    ...(state.health && { Health: healthToWire(state.health) }),
+  };
+}
+
+function healthToWire(health: Health): WireHealth {
+  return {
+    Status: health.status,
+    FailingStreak: health.failingStreak,
+    Log: health.log.map(({ start, end, exitCode, output }) => ({
+      Start: rfc3339(start),
+      End: rfc3339(end),
+      ExitCode: exitCode,
+      Output: output,
+    })),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { ContainerState } from '../../engine/containers/model.ts';
+import type { ContainerState, Health } from '../../engine/containers/model.ts';
 
 /** A span of milliseconds in Docker's words: `About a minute`, `3 hours`. */
 export function humanDuration(millis: number): string {
@@ -19,13 +19,18 @@ export function humanDuration(millis: number): string {
   return `${Math.floor(seconds / 3600 / 24 / 365)} years`;
 }
 
+function healthText(health: Health | undefined): string {
+  if (!health) return '';
+  return health.status === 'starting' ? ' (health: starting)' : ` (${health.status})`;
+}
+
 /** The STATUS column of `ps`. `now` in milliseconds. */
 export function statusText(state: ContainerState, now: number): string {
   const up = () => humanDuration(now - state.startedAt);
   const ago = () => humanDuration(now - state.finishedAt);
   switch (state.status) {
     case 'running':
-      return `Up ${up()}`;
+      return `Up ${up()}${healthText(state.health)}`;
     case 'paused':
       return `Up ${up()} (Paused)`;
     case 'restarting':

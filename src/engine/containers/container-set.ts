@@ -1,4 +1,4 @@
-import { TareError } from '../../base/errors.ts';
+import { isKind, TareError } from '../../base/errors.ts';
 import type { ContainerRow } from '../../store/tables/containers.ts';
 import { isAlive } from './lifecycle.ts';
 import type { Container, ContainerState } from './model.ts';
@@ -82,6 +82,23 @@ export class ContainerSet {
     const before = this.#byId.get(id);
     if (!before) throw noSuchContainer(id);
     return this.update(id, { state: { ...before.state, ...change } });
+  }
+
+  /**
+   * Like updateState, for what may be lost at a crash: a disk that is full or read-only does not keep it from being
+   * known.
+   */
+  note(id: string, change: Partial<ContainerState>): Container {
+    const before = this.#byId.get(id);
+    if (!before) throw noSuchContainer(id);
+    const after: Container = { ...before, state: { ...before.state, ...change } };
+    this.#index(after);
+    try {
+      this.#rows.updateRunning(rowOf(after));
+    } catch (error) {
+      if (!isKind(error, 'exhausted', 'internal')) throw error;
+    }
+    return after;
   }
 
   remove(id: string): void {

@@ -78,7 +78,7 @@ export class ExecSet {
   /** Starts the process; its output is connected before it runs. */
   async start(
     id: string,
-    options: { detach: boolean; tty: boolean; consoleSize?: [number, number] },
+    options: { detach: boolean; tty: boolean; consoleSize?: [number, number]; transient?: boolean },
   ): Promise<IoSession> {
     const { set, runtime, processOf } = this.#parts;
     const entry = this.#entry(id);
@@ -95,6 +95,8 @@ export class ExecSet {
     });
     const size = options.consoleSize ?? config.consoleSize;
     entry.running = true;
+    // As dockerd, before the process runs: its end may come before the runtime's answer.
+    this.#emit(container, `exec_start: ${config.cmd.join(' ')}`, id);
     try {
       const started = await runtime.exec({
         id: container.id,
@@ -106,9 +108,9 @@ export class ExecSet {
         },
         openStdin: config.attachStdin && !options.detach,
         attach: !options.detach,
+        transient: options.transient ?? false,
       });
       entry.pid = started.pid;
-      this.#emit(container, `exec_start: ${config.cmd.join(' ')}`, id);
       if (started.attachment) session.connect(started.attachment);
       else session.close();
     } catch (error) {
@@ -143,6 +145,24 @@ export class ExecSet {
     entry.exited.resolve();
     const container = this.#parts.set.byId(entry.containerId);
     if (container) this.#emit(container, 'exec_die', entry.id, { exitCode: String(exit.exitCode) });
+  }
+
+  /** Resolves with the exit code when the process has ended. */
+  async exited(id: string): Promise<number | null> {
+    const entry = this.#entry(id);
+    await entry.exited.promise;
+    return entry.exitCode;
+  }
+
+  /** SIGKILL to the process and what it started; none is no error. */
+  kill(id: string): void {
+    const { containerId, running } = this.#entry(id);
+    if (running) this.#parts.runtime.killExec(containerId, id);
+  }
+
+  /** Forgets an exec that nobody will ask for. */
+  drop(id: string): void {
+    this.#execs.delete(id);
   }
 
   /** Ids of a container's execs that run, as inspect shows them. */

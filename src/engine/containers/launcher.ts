@@ -11,6 +11,7 @@ import type { BundleWriter } from './bundle-writer.ts';
 import { containerEvent } from './container-event.ts';
 import { type Connection, connectContainer, disconnectContainer } from './container-network.ts';
 import type { ContainerSet } from './container-set.ts';
+import { healthAtStart, healthRules } from './health.ts';
 import { transition } from './lifecycle.ts';
 import type { Container } from './model.ts';
 import { sharesMounts } from './mounts.ts';
@@ -66,7 +67,10 @@ export class Launcher {
       connection.close();
       await this.#pending.connect(id, () => runtime.attach(id));
       // Recorded before the gate opens: a daemon that dies here finds the waiting process again.
-      const started = transition(set.get(id).state, { type: 'started', ...created, at: Date.now() });
+      const { state } = set.get(id);
+      const checked = healthRules(container.config.healthcheck, container.config.shell) !== undefined;
+      const health = checked ? healthAtStart(state.health) : undefined;
+      const started = transition(state, { type: 'started', ...created, at: Date.now(), health });
       set.update(id, { state: started, endpoints: connection.endpoints, ports: connection.ports });
       await runtime.start(id);
       undo.commit();

@@ -1,9 +1,16 @@
 import { TareError } from '../../base/errors.ts';
-import type { ContainerState, ContainerStatus } from './model.ts';
+import { healthUnchecked } from './health.ts';
+import type { ContainerState, ContainerStatus, Health } from './model.ts';
 
 /** What can happen to a container. */
 export type LifecycleEvent =
-  | { readonly type: 'started'; readonly pid: number; readonly monitorPid: number; readonly at: number }
+  | {
+      readonly type: 'started';
+      readonly pid: number;
+      readonly monitorPid: number;
+      readonly at: number;
+      readonly health?: Health | undefined;
+    }
   | { readonly type: 'start-failed'; readonly exitCode: number; readonly error: string; readonly at: number }
   | {
       readonly type: 'exited';
@@ -58,6 +65,7 @@ export function transition(state: ContainerState, event: LifecycleEvent): Contai
         pid: event.pid,
         monitorPid: event.monitorPid,
         startedAt: event.at,
+        health: event.health,
         exitCode: 0,
         exitCodeKnown: true,
         error: '',
@@ -86,9 +94,10 @@ export function transition(state: ContainerState, event: LifecycleEvent): Contai
         exitCodeKnown: event.exitCodeKnown,
         oomKilled: event.oomKilled,
         finishedAt: event.at,
+        health: healthUnchecked(state.health),
       };
     case 'paused':
-      return { ...state, status: 'paused' };
+      return { ...state, status: 'paused', health: healthUnchecked(state.health) };
     case 'unpaused':
       return { ...state, status: 'running' };
     case 'restart-cancelled':

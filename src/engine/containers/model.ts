@@ -188,6 +188,24 @@ export type ContainerStatus =
   | 'exited'
   | 'dead';
 
+/** One run of a health check. Times are milliseconds since the epoch. */
+export interface ProbeResult {
+  readonly start: number;
+  readonly end: number;
+  /** 0: healthy; -1: it did not run or exceeded its time. */
+  readonly exitCode: number;
+  readonly output: string;
+}
+
+/** What health checks found, as of the last one. */
+export interface Health {
+  readonly status: 'starting' | 'healthy' | 'unhealthy';
+  /** Failures in a row. */
+  readonly failingStreak: number;
+  /** The last five, oldest first. */
+  readonly log: readonly ProbeResult[];
+}
+
 /** What changes while a container lives. Times are milliseconds since the epoch, 0 for never. */
 export interface ContainerState {
   status: ContainerStatus;
@@ -203,6 +221,8 @@ export interface ContainerState {
   restartCount: number;
   /** The user stopped it: restart policies leave it alone. */
   manuallyStopped: boolean;
+  /** Of a container with a health check that was started. */
+  health?: Health | undefined;
 }
 
 /** A mount as resolved at create time; what `inspect` shows under `Mounts`. */

@@ -1,4 +1,5 @@
 import { TareError } from '../../base/errors.ts';
+import { healthStatus } from './health.ts';
 import type { Container, ContainerStatus } from './model.ts';
 
 /** Filters of `ps` by name; values of one name are alternatives, but all labels must hold. */
@@ -76,7 +77,7 @@ const COMPILERS: Readonly<Record<string, Compile>> = {
   },
   health: (values) => {
     for (const value of values) oneOf('health', value, HEALTHS);
-    return () => values.includes('none');
+    return (c) => values.includes(healthStatus(c.state));
   },
   ancestor: (values, lookups) => {
     const wanted = new Set(values.map((value) => lookups.imageId(value)).filter((id) => id !== undefined));

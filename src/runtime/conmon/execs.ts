@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TareError } from '../../base/errors.ts';
 import { fromNodeError } from '../../kernel/errno.ts';
-import { identify } from '../../kernel/processes.ts';
+import { identify, killGroup } from '../../kernel/processes.ts';
 import type { Hubs } from '../attach/hubs.ts';
 import { diagnose } from '../crun/diagnose.ts';
 import { execFailure } from '../crun/failure.ts';
@@ -86,6 +86,7 @@ export class Execs {
       terminal,
       openStdin: request.openStdin,
       stdinOnce: true,
+      ...(request.transient && { transient: true }),
       boot: this.#boot,
     };
     try {
@@ -134,6 +135,12 @@ export class Execs {
     }
   }
 
+  /** SIGKILL to a process and its group; none is no error. */
+  kill(execId: string): void {
+    const tracked = this.#tracked.get(execId);
+    if (tracked) killGroup(tracked.record.process);
+  }
+
   /** Waits for the exit code, which conmon sends over the sync pipe and writes to a file. */
   async #follow(tracked: Tracked, sync: SyncPipe): Promise<void> {
     const message = await sync.next();
@@ -170,6 +177,7 @@ export class Execs {
       const exitFile = join(directory, 'exit', id);
       const tracked: Tracked = { record, directory, exitFile, exit: undefined, forgotten: false };
       this.#tracked.set(execId, tracked);
+      if (record.transient) killGroup(record.process);
       if (this.#exits.check(tracked)) this.#remove(tracked);
       else this.#exits.watchAdopted(tracked);
     }

@@ -12,6 +12,8 @@ export interface MonitorRecord {
   readonly openStdin: boolean;
   readonly stdinOnce: boolean;
   readonly logPath?: string;
+  /** An exec that a later daemon has no use for. */
+  readonly transient?: boolean;
   /** The kernel's boot id: pids and start times of another boot mean nothing. */
   readonly boot: string;
 }
