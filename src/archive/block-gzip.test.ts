@@ -42,6 +42,16 @@ describe('block gzip', () => {
     expect(gunzipSync(low).equals(INPUT)).toBe(true);
   });
 
+  test('blocks that do not compress are stored, others beside them are not', async () => {
+    const noise = randomBytes(1 << 20);
+    const mixed = Buffer.concat([randomBytes(512 * 1024), Buffer.alloc(512 * 1024, 'text ')]);
+    const [stored, both] = await Promise.all([encoded([noise]), encoded([noise, mixed])]);
+    expect(stored.includes(noise.subarray(100, 1100))).toBe(true);
+    expect(both.subarray(0, stored.byteLength).equals(stored)).toBe(true);
+    expect(both.byteLength).toBeLessThan(stored.byteLength + 600 * 1024);
+    expect(gunzipSync(both).equals(Buffer.concat([noise, mixed]))).toBe(true);
+  });
+
   test('nothing is one empty member', async () => {
     expect(gunzipSync(await encoded([])).byteLength).toBe(0);
     expect((await encoded([])).byteLength).toBeGreaterThan(0);
