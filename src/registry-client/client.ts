@@ -48,6 +48,7 @@ export class RegistryClient implements ImageFetcher, ImagePusher, RegistryReader
     this.#uploads = {
       slots: new Semaphore(this.#settings.maxConcurrentUploads),
       flights: new SingleFlight(),
+      totals: new Map(),
     };
   }
 
@@ -58,7 +59,7 @@ export class RegistryClient implements ImageFetcher, ImagePusher, RegistryReader
     const slots = new Semaphore(this.#settings.maxConcurrentDownloads);
     this.#shared = { slots, flights: this.#shared.flights };
     const uploadSlots = new Semaphore(this.#settings.maxConcurrentUploads);
-    this.#uploads = { slots: uploadSlots, flights: this.#uploads.flights };
+    this.#uploads = { ...this.#uploads, slots: uploadSlots };
   }
 
   /**

@@ -128,10 +128,17 @@ describe('a blob', () => {
     const push = await open(registry);
     let known = false;
     const shared = { ...source(LARGE), known: () => (known ? [descriptorOf(LARGE)] : []) };
+    const events: BlobEvent[] = [];
     const first = push.blob(shared).finally(() => {
       known = true;
     });
-    const [one, other] = await Promise.all([first, push.blob(shared)]);
+    const joined = push.blob({ ...shared, report: (event) => void events.push(event) });
+    const [one, other] = await Promise.all([first, joined]);
+    expect(events).toContainEqual({
+      state: 'pushing',
+      current: LARGE.byteLength,
+      total: LARGE.byteLength,
+    });
     expect([one.how, other.how].sort()).toEqual(['sent', 'there']);
     expect(registry.writing.log.filter((line) => line.startsWith('PATCH'))).toHaveLength(1);
   });

@@ -24,6 +24,8 @@ const MANIFEST_TIMEOUT_MS = 300_000;
 export interface UploadSlots {
   readonly slots: Semaphore;
   readonly flights: SingleFlight;
+  /** What the bytes of a flight's progress add up to, by its key. */
+  readonly totals: Map<string, number>;
 }
 
 /** One repository, opened for writing. */
@@ -41,19 +43,21 @@ export class OpenPush implements RepositoryPush {
   }
 
   async blob(source: BlobSource): Promise<PushedBlob> {
-    const { slots, flights } = this.#shared;
+    const { slots, flights, totals } = this.#shared;
     const key = `${this.#session.endpoint.url.href} ${this.#ref.path} ${source.key}`;
-    let total = 0;
     let done: PushedBlob | undefined;
-    const listener = (current: number) => source.report({ state: 'pushing', current, total });
+    const listener = (current: number) =>
+      source.report({ state: 'pushing', current, total: totals.get(key) ?? 0 });
     await flights.run(key, this.#signal, listener, (signal, tell) => {
       if (!slots.idle) source.report({ state: 'waiting' });
-      return slots.run(signal, async () => {
-        done = await this.#bring(source, signal, (current, all) => {
-          total = all;
-          tell(current);
-        });
-      });
+      return slots
+        .run(signal, async () => {
+          done = await this.#bring(source, signal, (current, all) => {
+            totals.set(key, all);
+            tell(current);
+          });
+        })
+        .finally(() => totals.delete(key));
     });
     // Who joined another push's upload finds the blob there.
     return done ?? this.blob(source);
