@@ -9,9 +9,9 @@ import {
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
 
 /** include/uapi/linux/netfilter/nfnetlink.h */
-const SUBSYSTEM = 10 << 8;
-const BATCH_BEGIN = 16;
-const BATCH_END = 17;
+export const SUBSYSTEM = 10 << 8;
+export const BATCH_BEGIN = 16;
+export const BATCH_END = 17;
 export const NFT_GROUP = 7;
 
 /** Messages of nf_tables, include/uapi/linux/netfilter/nf_tables.h, without the subsystem. */
@@ -48,13 +48,15 @@ const ELEMENT_KEY = 1;
 const ELEMENT_DATA = 2;
 const DATA_VALUE = 1;
 
-function header(writer: NetlinkWriter, family: number, resource = 0): void {
+/** The `nfgenmsg` that every message begins with. */
+export function header(writer: NetlinkWriter, family: number, resource = 0): void {
   writer.u8(family);
   writer.u8(0);
   writer.u16be(resource);
 }
 
-function edge(type: number): NetlinkRequest {
+/** Begin or end of a transaction. */
+export function edge(type: number): NetlinkRequest {
   return {
     what: 'nf_tables batch',
     type,

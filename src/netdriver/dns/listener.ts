@@ -1,0 +1,110 @@
+import type { Socket, TCPSocketListener, udp } from 'bun';
+import { insideNetwork } from '../../kernel/namespaces.ts';
+import { redirectPorts } from '../../kernel/netlink/nft-port-redirect.ts';
+import { NetlinkProtocol, NetlinkSocket } from '../../kernel/netlink/socket.ts';
+import type { NetworkNamespace } from '../netdriver.ts';
+import { RESOLVER_ADDRESS } from './dns.ts';
+
+/** Turns a query into its answer; undefined: none is given. */
+export type Answerer = (query: Uint8Array, transport: 'udp' | 'tcp') => Promise<Uint8Array | undefined>;
+
+const PORT = 53;
+/** Name of the table in the container's namespace. */
+const TABLE = 'tare-dns';
+/** A client that keeps a TCP connection open without asking is let go. Seconds. */
+const TCP_IDLE = 10;
+/** What a client may have sent and not yet got answered. Bytes. */
+const TCP_BACKLOG = 256 * 1024;
+
+/** The sockets that answer inside one container's namespace. */
+export class DnsListener {
+  readonly #udp: udp.Socket<'buffer'>;
+  readonly #tcp: TCPSocketListener<TcpState>;
+
+  private constructor(udpSocket: udp.Socket<'buffer'>, tcp: TCPSocketListener<TcpState>) {
+    this.#udp = udpSocket;
+    this.#tcp = tcp;
+  }
+
+  /** Listens at 127.0.0.11 in `ns` and leads port 53 there. Throws what the kernel says. */
+  static async open(ns: NetworkNamespace, answer: Answerer): Promise<DnsListener> {
+    // Both calls bind before they return, so that one stay in the namespace is enough.
+    const { udpSocket, tcp, netlink } = insideNetwork(ns.fd, () => ({
+      udpSocket: Bun.udpSocket({
+        hostname: RESOLVER_ADDRESS,
+        port: 0,
+        socket: {
+          async data(socket, query, port, address) {
+            const reply = await answer(query, 'udp').catch(() => undefined);
+            if (reply && !socket.closed) socket.send(reply, port, address);
+          },
+          error: () => {},
+        },
+      }),
+      tcp: listenTcp(answer),
+      netlink: NetlinkSocket.open(NetlinkProtocol.NETFILTER),
+    }));
+    const listener = new DnsListener(await udpSocket, tcp);
+    try {
+      redirectPorts(netlink, TABLE, {
+        address: RESOLVER_ADDRESS,
+        from: PORT,
+        to: { udp: listener.#udp.port, tcp: tcp.port },
+      });
+    } catch (error) {
+      listener.close();
+      throw error;
+    } finally {
+      netlink.close();
+    }
+    return listener;
+  }
+
+  close(): void {
+    this.#udp.close();
+    this.#tcp.stop(true);
+  }
+}
+
+interface TcpState {
+  /** What has come of a message that is not whole yet. */
+  rest: Buffer;
+}
+
+/** Messages with two bytes of length before each (RFC 1035 section 4.2.2). */
+function listenTcp(answer: Answerer): TCPSocketListener<TcpState> {
+  return Bun.listen<TcpState>({
+    hostname: RESOLVER_ADDRESS,
+    port: 0,
+    socket: {
+      open(socket) {
+        socket.data = { rest: Buffer.alloc(0) };
+        socket.timeout(TCP_IDLE);
+      },
+      data(socket, chunk) {
+        socket.timeout(TCP_IDLE);
+        let rest = Buffer.concat([socket.data.rest, chunk]);
+        if (rest.length > TCP_BACKLOG) {
+          socket.end();
+          return;
+        }
+        while (rest.length >= 2 && rest.length >= 2 + rest.readUInt16BE(0)) {
+          const end = 2 + rest.readUInt16BE(0);
+          void reply(socket, rest.subarray(2, end), answer);
+          rest = rest.subarray(end);
+        }
+        socket.data.rest = Buffer.from(rest);
+      },
+      timeout: (socket) => void socket.end(),
+      error: () => {},
+    },
+  });
+}
+
+async function reply(socket: Socket<TcpState>, query: Uint8Array, answer: Answerer): Promise<void> {
+  const bytes = await answer(Buffer.from(query), 'tcp').catch(() => undefined);
+  if (!bytes) return;
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(bytes.length);
+  socket.write(Buffer.concat([length, bytes]));
+}

@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import type { Logger } from '../../base/log.ts';
+import { closeFd, openFd } from '../../kernel/namespaces.ts';
+import type { NetworkNamespace } from '../netdriver.ts';
+import { judge } from './answers.ts';
+import type { NameService, NameSource, Upstream } from './dns.ts';
+import { DnsListener } from './listener.ts';
+import { askUpstream, type Place } from './upstream.ts';
+
+/** What answers for one container. */
+interface Served {
+  readonly listener: DnsListener;
+  upstream: Upstream;
+  /** Its namespace, held only where its own servers have to be asked from there. */
+  place: Place;
+}
+
+/** The name service of all containers of this daemon. */
+export class Resolver implements NameService {
+  readonly #source: NameSource;
+  readonly #hostServers: () => readonly string[];
+  readonly #log: Logger;
+  readonly #served = new Map<string, Served>();
+
+  /** `hostServers`: the host's upstream servers as they are now. */
+  constructor(options: { source: NameSource; hostServers?: () => readonly string[]; log: Logger }) {
+    this.#source = options.source;
+    this.#hostServers = options.hostServers ?? serversOfHost;
+    this.#log = options.log;
+  }
+
+  async serve(containerId: string, ns: NetworkNamespace, upstream: Upstream): Promise<void> {
+    const place = upstream.servers.length > 0 ? openFd(ns.path) : undefined;
+    const before = this.#served.get(containerId);
+    if (before) {
+      if (before.place !== undefined) closeFd(before.place);
+      Object.assign(before, { upstream, place });
+      return;
+    }
+    try {
+      const listener = await DnsListener.open(ns, (query, transport) =>
+        this.#answer(containerId, query, transport),
+      );
+      this.#served.set(containerId, { listener, upstream, place });
+    } catch (error) {
+      if (place !== undefined) closeFd(place);
+      throw error;
+    }
+  }
+
+  async #answer(
+    containerId: string,
+    query: Uint8Array,
+    transport: 'udp' | 'tcp',
+  ): Promise<Uint8Array | undefined> {
+    const verdict = judge(query, containerId, this.#source, transport === 'udp');
+    if (verdict.kind === 'answer') return verdict.bytes;
+    const served = this.#served.get(containerId);
+    if (verdict.kind === 'drop' || !served) return undefined;
+    const { servers, internal } = served.upstream;
+    if (internal) return verdict.refusal;
+    const asked = servers.length > 0 ? servers : this.#hostServers();
+    const answer = await askUpstream(query, transport, asked, served.place);
+    if (!answer)
+      this.#log.debug('no upstream name server answered', { container: containerId, servers: asked });
+    return answer ?? verdict.refusal;
+  }
+
+  stop(containerId: string): void {
+    const served = this.#served.get(containerId);
+    if (!served) return;
+    this.#served.delete(containerId);
+    served.listener.close();
+    if (served.place !== undefined) closeFd(served.place);
+  }
+
+  close(): void {
+    for (const id of [...this.#served.keys()]) this.stop(id);
+  }
+}
+
+/** Servers of the host's resolv.conf(5), its loopback ones too: they are asked from the host. */
+function serversOfHost(): string[] {
+  try {
+    const text = readFileSync('/etc/resolv.conf', 'utf8');
+    return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map((match) => match[1] ?? '');
+  } catch {
+    return [];
+  }
+}
