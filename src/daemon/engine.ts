@@ -9,6 +9,7 @@ import { LocalContentStore } from '../content/local-store.ts';
 import { BundleFiles } from '../engine/containers/bundle-files.ts';
 import { ContainerEngine } from '../engine/containers/container-engine.ts';
 import { ContainerFiles } from '../engine/containers/container-files.ts';
+import { ContainerMounts } from '../engine/containers/container-mounts.ts';
 import { ContainerSet } from '../engine/containers/container-set.ts';
 import { ContainerCreator } from '../engine/containers/creator.ts';
 import { ExecSet } from '../engine/containers/exec-set.ts';
@@ -19,6 +20,7 @@ import { isAlive } from '../engine/containers/lifecycle.ts';
 import { readContainerLog } from '../engine/containers/logging/container-log.ts';
 import { DRIVER_NAMES } from '../engine/containers/logging/driver-options.ts';
 import { LogKeeper } from '../engine/containers/logging/log-keeper.ts';
+import { MountShelf } from '../engine/containers/mount-shelf.ts';
 import { ContainerPaths } from '../engine/containers/paths.ts';
 import { ContainerRecovery } from '../engine/containers/recovery.ts';
 import { ContainerRemover } from '../engine/containers/remover.ts';
@@ -34,7 +36,8 @@ import { DEFAULT_BRIDGE } from '../engine/networks/default-network.ts';
 import { NetworkStore } from '../engine/networks/network-store.ts';
 import { HostSystem } from '../engine/system/host-system.ts';
 import { StoreCheck } from '../engine/system/store-check.ts';
-import { LocalVolumes } from '../engine/volumes/local-volumes.ts';
+import { LocalDriver } from '../engine/volumes/local-driver.ts';
+import { VolumeStore } from '../engine/volumes/volume-store.ts';
 import { openNetworking, tableNameFor } from '../netdriver/open.ts';
 import { RegistryClient } from '../registry-client/client.ts';
 import { ensureHierarchies } from '../runtime/cgroups/layout.ts';
@@ -87,8 +90,8 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
   });
   const initLayer = await ensureInitLayer(snapshotter);
 
-  const volumes = new LocalVolumes({
-    root: join(dataRoot, 'volumes'),
+  const volumes = new VolumeStore({
+    local: new LocalDriver(join(dataRoot, 'volumes'), log),
     table: new VolumeTable(database),
     usersOf: (name) =>
       set.list().flatMap(({ id, mounts }) => (mounts.some((point) => point.name === name) ? [id] : [])),
@@ -122,11 +125,18 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     usersOf: (imageId) =>
       set
         .list()
-        .filter((container) => container.imageId === imageId)
+        .filter(
+          ({ imageId: own, mounts: points }) =>
+            own === imageId || points.some(({ image }) => image?.id === imageId),
+        )
         .map(({ id, state }) => ({ id, running: isAlive(state) })),
     mountedAt: (imageId) => imageMounts.pathOf(imageId),
     // A container that is being created has a snapshot before it has a row.
-    layersInUse: () => [initLayer, ...snapshotter.layersInUse()],
+    layersInUse: () => [
+      initLayer,
+      ...snapshotter.layersInUse(),
+      ...set.list().flatMap(({ mounts: points }) => points.flatMap(({ image }) => image?.layers ?? [])),
+    ],
     unfinished: new UnfinishedTable(database),
     layerLimit: () => layerLimit(dataRoot, live.maxLayerSize),
     keepCompressed: () => live.keepCompressed,
@@ -160,7 +170,15 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     remover.remove(id, { force: false, volumes: true }).catch((error) => {
       log.error('removing a container that asked for it', { id, error });
     });
+  const mounts = new ContainerMounts({
+    volumes,
+    snapshotter,
+    shelf: new MountShelf(join(execRoot, 'm')),
+    events,
+    log,
+  });
   const supervisor = new Supervisor({
+    mounts,
     set,
     runtime,
     snapshotter,
@@ -209,7 +227,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       volumes,
       snapshotter,
       paths,
-      filler: new VolumeFiller(snapshotter, paths),
+      filler: new VolumeFiller(snapshotter, volumes, paths),
       initLayer,
       cgroups: machine.cgroups,
       logDefaults: () => live.logConfig,
@@ -241,6 +259,8 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     supervisor,
     snapshotter,
     networks,
+    mounts,
+    volumes,
     paths,
     autoRemove,
     log,

@@ -71,12 +71,14 @@ export function check(result: number | bigint, call: string, subject = ''): numb
 /** Numbers of system calls without a wrapper in Debian 12's C library, or the same on both architectures. */
 const NUMBERS = {
   pidfd_send_signal: 424,
+  open_tree: 428,
   move_mount: 429,
   fsopen: 430,
   fsconfig: 431,
   fsmount: 432,
   pidfd_open: 434,
   openat2: 437,
+  mount_setattr: 442,
 } as const;
 
 type SyscallArgument = number | bigint | NodeJS.TypedArray | null;

@@ -8,11 +8,16 @@ export const MountFlag = {
   NOSUID: 0x2,
   NODEV: 0x4,
   NOEXEC: 0x8,
+  SYNCHRONOUS: 0x10,
   REMOUNT: 0x20,
+  MANDLOCK: 0x40,
+  DIRSYNC: 0x80,
   NOATIME: 0x400,
+  NODIRATIME: 0x800,
   BIND: 0x1000,
   REC: 0x4000,
   RELATIME: 0x200000,
+  STRICTATIME: 0x1000000,
 } as const;
 
 const FLAG_OPTIONS: Readonly<Record<string, number>> = {
@@ -20,12 +25,27 @@ const FLAG_OPTIONS: Readonly<Record<string, number>> = {
   nosuid: MountFlag.NOSUID,
   nodev: MountFlag.NODEV,
   noexec: MountFlag.NOEXEC,
+  sync: MountFlag.SYNCHRONOUS,
+  dirsync: MountFlag.DIRSYNC,
+  mand: MountFlag.MANDLOCK,
   noatime: MountFlag.NOATIME,
+  nodiratime: MountFlag.NODIRATIME,
   relatime: MountFlag.RELATIME,
+  strictatime: MountFlag.STRICTATIME,
   remount: MountFlag.REMOUNT,
   bind: MountFlag.BIND,
   rbind: MountFlag.BIND | MountFlag.REC,
+  // The opposites, which mount(2) has by leaving the flag away.
   rw: 0,
+  suid: 0,
+  dev: 0,
+  exec: 0,
+  async: 0,
+  nomand: 0,
+  atime: 0,
+  diratime: 0,
+  norelatime: 0,
+  nostrictatime: 0,
   defaults: 0,
 };
 
@@ -130,6 +150,8 @@ export interface MountInfo {
   readonly type: string;
   readonly source: string;
   readonly options: string;
+  /** `shared:1`, `master:2`, `propagate_from:3`, `unbindable`; empty: private. */
+  readonly propagation: string;
   readonly superOptions: string;
 }
 
@@ -148,6 +170,7 @@ export function listMounts(pid: number | 'self' = 'self'): MountInfo[] {
       root: decode(fields[3] ?? ''),
       target: decode(fields[4] ?? ''),
       options: fields[5] ?? '',
+      propagation: fields.slice(6).join(' '),
       type,
       source: decode(source),
       superOptions,

@@ -2,6 +2,7 @@ import { check, cstr, syscall } from './ffi.ts';
 import { closeFd, openFd } from './namespaces.ts';
 
 /** How a path below a directory is resolved, openat2(2). */
+const RESOLVE_BENEATH = 0x08;
 const RESOLVE_IN_ROOT = 0x10;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 
@@ -32,6 +33,19 @@ export function openInRoot(root: string, path: string, flags: number = OpenFlag.
   const directory = openFd(root, OpenFlag.PATH | OpenFlag.DIRECTORY);
   try {
     return openat2(directory, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+  } finally {
+    closeFd(directory);
+  }
+}
+
+/**
+ * Opens `path` below `root`; what leads out of it (`..`, links that are absolute or climb) fails with EXDEV instead of
+ * being bent back. Returns a descriptor; the caller closes it. Throws a SyscallError.
+ */
+export function openBeneath(root: string, path: string, flags: number = OpenFlag.PATH): number {
+  const directory = openFd(root, OpenFlag.PATH | OpenFlag.DIRECTORY);
+  try {
+    return openat2(directory, path, flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
   } finally {
     closeFd(directory);
   }

@@ -80,6 +80,8 @@ async function diskUsage(dependencies: Dependencies, x: Exchange): Promise<DiskU
     const users = volumeUsers(containers);
     usage.Volumes = [];
     for (const volume of volumes.list()) {
+      // As dockerd: a volume with a mount of its own takes nothing of this machine's disk.
+      if (volume.driver !== 'local' || volume.options.type !== undefined) continue;
       const size = (await volumes.size?.(volume.name)) ?? -1;
       usage.Volumes.push(volumeToWire(volume, { size, refCount: users.get(volume.name) ?? 0 }));
     }

@@ -24,17 +24,18 @@ export function volumeRoutes({ volumes, containers, now }: Dependencies): Route[
     {
       method: 'GET',
       pattern: '/volumes',
-      handle(x) {
+      async handle(x) {
         const given = filters(x).restrictTo(LIST_FILTERS);
         const matches = volumeTest(given, () => volumeUsers(containers));
-        const found = volumes.list().filter(matches);
-        x.json(200, { Volumes: found.map((volume) => volumeToWire(volume)), Warnings: null });
+        const { volumes: all, warnings } = await volumes.listAll();
+        const found = all.filter(matches).map((volume) => volumeToWire(volume));
+        x.json(200, { Volumes: found, Warnings: warnings.length === 0 ? null : warnings });
       },
     },
     {
       method: 'GET',
       pattern: '/volumes/{name*}',
-      handle: (x) => x.json(200, volumeToWire(volumes.get(x.param))),
+      handle: async (x) => x.json(200, volumeToWire(await volumes.inspect(x.param))),
     },
     {
       method: 'POST',

@@ -12,7 +12,8 @@ export interface BindSpec {
   readonly noCopy: boolean;
 }
 
-const PROPAGATIONS = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'];
+/** How mounts below a bind propagate between host and container (mount_namespaces(7)). */
+export const PROPAGATIONS = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'];
 const CONSISTENCIES = ['consistent', 'cached', 'delegated', 'default'];
 
 function invalid(spec: string, why: string): TareError {

@@ -1,5 +1,4 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { TareError } from '../../base/errors.ts';
 import { fromNodeError } from '../../kernel/errno.ts';
 import { mount } from '../../kernel/mount.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
@@ -46,7 +45,6 @@ export class BundleFiles implements BundleWriter {
     const { runtime, paths, machine, initProgram, cgroupParent } = this.#parts;
     const { id, config, hostConfig } = container;
     const rootfs = paths.rootfs(id);
-    makeBindSources(container);
     if (hostConfig.ipcMode === 'shareable') mountShm(paths.shm(id), hostConfig.shmSize);
     const input = specInput(container, {
       rootfs,
@@ -116,25 +114,6 @@ export class BundleFiles implements BundleWriter {
     const database = readUserDatabase(`/proc/${container.state.pid}/root`);
     const user = resolveUser(exec.user || container.config.user, container.hostConfig.groupAdd, database);
     return buildExecProcess(execInput(container, exec, user, machine));
-  }
-}
-
-/** `-v` makes what is missing, as a directory; `--mount` does so only when asked. */
-function makeBindSources(container: Container): void {
-  for (const point of container.mounts) {
-    if (point.type !== 'bind' || existsSync(point.source)) continue;
-    const request = container.hostConfig.mounts.find((mount) => mount.target === point.destination);
-    if (!point.fromBind && !request?.bindOptions?.createMountpoint) {
-      throw new TareError(
-        'invalid',
-        `invalid mount config for type "bind": bind source path does not exist: ${point.source}`,
-      );
-    }
-    try {
-      mkdirSync(point.source, { recursive: true, mode: 0o755 });
-    } catch (error) {
-      throw fromNodeError(error, `error while creating mount source path '${point.source}'`);
-    }
   }
 }
 

@@ -77,18 +77,22 @@ export class ContainerCreator {
     undo.push(() => set.releaseName(name));
     try {
       const layers = [...image.config.rootfs.diff_ids, this.#parts.initLayer];
-      const { mounts, created } = await resolveMounts(config, hostConfig, {
-        volumes: {
-          find: (volume) => volumes.find(volume),
-          create: (wanted) => volumes.create(wanted, id),
+      const mounts = await resolveMounts(config, hostConfig, {
+        volume: async (wanted) => {
+          const { volume, created } = await volumes.acquire(wanted, id);
+          undo.push(async () => {
+            volumes.release(id);
+            if (created) await volumes.remove(volume.name, true);
+          });
+          return volume;
         },
+        image: (ref) => images.get(ref),
         container: (ref) => {
           const other = set.find(ref);
           if (!other) throw new TareError('invalid', `No such container: ${ref}`);
           return other;
         },
       });
-      for (const volume of created) undo.push(() => volumes.remove(volume, true));
       undo.push(() => snapshotter.remove(id));
       await snapshotter.prepare(id, layers);
       undo.push(() => rm(paths.directory(id), { recursive: true, force: true }));
@@ -113,6 +117,7 @@ export class ContainerCreator {
       logAttributes(container);
       set.add(container);
       undo.commit();
+      volumes.release(id);
       events.emit(containerEvent(container, 'create'));
       return { id, warnings };
     } catch (error) {

@@ -9,6 +9,7 @@ import type { EventBus } from '../events/events.ts';
 import type { NetworkService } from '../networks/networks.ts';
 import type { BundleWriter } from './bundle-writer.ts';
 import { containerEvent } from './container-event.ts';
+import type { ContainerMounts } from './container-mounts.ts';
 import { type Connection, connectContainer, disconnectContainer } from './container-network.ts';
 import type { ContainerSet } from './container-set.ts';
 import { healthAtStart, healthRules } from './health.ts';
@@ -26,6 +27,7 @@ export interface LauncherParts {
   readonly snapshotter: Snapshotter;
   readonly networks: NetworkService;
   readonly bundles: BundleWriter;
+  readonly mounts: Pick<ContainerMounts, 'prepare' | 'created' | 'release'>;
   readonly paths: ContainerPaths;
   readonly events: EventBus;
   readonly log: Logger;
@@ -64,6 +66,7 @@ export class Launcher {
       // The container's mount namespace has its own by now. One mount less in the host's table for each running
       // container: every further one there slows every start.
       if (!sharesMounts(container)) unmount(paths.rootfs(id));
+      this.#parts.mounts.created(container);
       connection.close();
       await this.#pending.connect(id, () => runtime.attach(id));
       // Recorded before the gate opens: a daemon that dies here finds the waiting process again.
@@ -116,7 +119,9 @@ export class Launcher {
       connection.close();
       await disconnectContainer({ id, ...connection }, networks);
     });
-    const connected = { ...container, endpoints: connection.endpoints, ports: connection.ports };
+    undo.push(() => this.#parts.mounts.release(container));
+    const mounts = await this.#parts.mounts.prepare(container);
+    const connected = { ...container, mounts, endpoints: connection.endpoints, ports: connection.ports };
     return { connection, warnings: await bundles.write(connected, connection, find) };
   }
 
@@ -134,6 +139,7 @@ export class Launcher {
     unmount(paths.rootfs(id));
     if (container.hostConfig.ipcMode === 'shareable') unmount(paths.shm(id));
     const [endpoints] = await Promise.all([disconnectContainer(container, networks), runtime.delete(id)]);
+    await this.#parts.mounts.release(container);
     await rm(paths.bundle(id), { recursive: true, force: true });
     return endpoints;
   }

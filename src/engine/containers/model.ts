@@ -246,6 +246,14 @@ export interface MountPoint {
   fromBind: boolean;
   /** mount options of a tmpfs. */
   options: string[];
+  /** Of a volume or an image: the part of it that is mounted. */
+  subpath?: string;
+  /** Of a bind: what is mounted below its source does not come along, or stays writable when the bind is not. */
+  below?: 'left-out' | 'writable';
+  /** Of a bind by --mount: a missing source is made. */
+  createSource?: boolean;
+  /** Of an image: its id, and its layers, bottom first. */
+  image?: { id: string; layers: readonly string[] };
 }
 
 /** An endpoint as stored. */

@@ -1,19 +1,16 @@
-import { existsSync } from 'node:fs';
-import { TareError } from '../../base/errors.ts';
-import type { Volume, VolumeService } from '../volumes/volumes.ts';
-import { checkTarget, isVolumeName, parseBind } from './bind-spec.ts';
+import { isKind, messageOf, TareError } from '../../base/errors.ts';
+import type { Image } from '../images/images.ts';
+import type { CreateVolume, Volume } from '../volumes/volumes.ts';
+import { checkTarget, parseBind } from './bind-spec.ts';
 import type { Container, ContainerConfig, HostConfig, MountPoint, MountRequest } from './model.ts';
+import { checkMountRequest } from './mount-request.ts';
 
 /** What the resolution needs to know. */
 export interface MountSources {
-  readonly volumes: Pick<VolumeService, 'create' | 'find'>;
+  /** The volume of a name, made when it is not there. */
+  readonly volume: (wanted: CreateVolume) => Promise<Volume>;
+  readonly image: (ref: string) => Image;
   readonly container: (ref: string) => Container;
-}
-
-/** The resolved mounts, and which volumes were made on the way (to be removed when the create fails). */
-export interface ResolvedMounts {
-  readonly mounts: MountPoint[];
-  readonly created: string[];
 }
 
 /**
@@ -24,9 +21,8 @@ export async function resolveMounts(
   config: ContainerConfig,
   host: HostConfig,
   sources: MountSources,
-): Promise<ResolvedMounts> {
-  const resolver = new Resolver(sources, host.volumeDriver || 'local');
-  for (const from of host.volumesFrom) resolver.inherit(from);
+): Promise<MountPoint[]> {
+  const resolver = new Resolver(sources, host.volumeDriver);
   const explicit = new Set<string>();
   const claim = (target: string): void => {
     if (explicit.has(target)) throw new TareError('invalid', `Duplicate mount point: ${target}`);
@@ -36,8 +32,9 @@ export async function resolveMounts(
   // Everything is checked before the first volume is made.
   const binds = host.binds.map(parseBind);
   for (const bind of binds) claim(bind.destination);
-  const requests = host.mounts.map((request) => ({ ...request, target: checkRequest(request) }));
+  const requests = host.mounts.map((request) => ({ ...request, target: checkMountRequest(request) }));
   for (const request of requests) claim(request.target);
+  for (const from of host.volumesFrom) await resolver.inherit(from);
   for (const bind of binds) await resolver.bind(bind);
   for (const request of requests) await resolver.request(request);
   for (const target of Object.keys(config.volumes)) {
@@ -45,10 +42,11 @@ export async function resolveMounts(
       target,
       (why) => new TareError('invalid', `invalid volume specification: ${why}`),
     );
-    if (!explicit.has(clean) && !resolver.has(clean)) await resolver.anonymous(clean, {}, {}, 'local', true);
+    if (!explicit.has(clean) && !resolver.has(clean))
+      await resolver.anonymous(clean, {}, {}, host.volumeDriver, true);
   }
   for (const target of explicit) if (Object.hasOwn(host.tmpfs, target)) resolver.drop(target);
-  return { mounts: resolver.sorted(), created: resolver.created };
+  return resolver.sorted();
 }
 
 /** True when mounts propagate between host and container: unmounting the root here would unmount it there. */
@@ -60,54 +58,7 @@ function invalidTmpfs(why: string): TareError {
   return new TareError('invalid', `invalid tmpfs mount: ${why}`);
 }
 
-function invalidMount(request: MountRequest, why: string): TareError {
-  return new TareError('invalid', `invalid mount config for type "${request.type}": ${why}`);
-}
-
-/** Checks a `--mount` and returns its cleaned target. */
-function checkRequest(request: MountRequest): string {
-  const fail = (why: string): TareError => invalidMount(request, why);
-  if (request.target === '') throw fail('field Target must not be empty');
-  const target = checkTarget(request.target, fail);
-  switch (request.type) {
-    case 'bind':
-      if (request.source === '') throw fail('field Source must not be empty');
-      if (!request.source.startsWith('/')) {
-        throw fail(`invalid mount path: '${request.source}' mount path must be absolute`);
-      }
-      if (request.volumeOptions) throw fail('field VolumeOptions must not be specified');
-      if (request.tmpfsOptions) throw fail('field TmpfsOptions must not be specified');
-      if (!existsSync(request.source) && !request.bindOptions?.createMountpoint) {
-        throw fail(`bind source path does not exist: ${request.source}`);
-      }
-      break;
-    case 'volume':
-      if (request.bindOptions) throw fail('field BindOptions must not be specified');
-      if (request.volumeOptions?.subpath) {
-        // A link in the volume could lead out of it: this wants the pinned descriptors of a later version.
-        throw fail('volume-subpath is not supported by this version of tare');
-      }
-      if (request.source === '' && request.readOnly) {
-        throw fail('must not set ReadOnly mode when using anonymous volumes');
-      }
-      if (request.source !== '' && !isVolumeName(request.source)) {
-        throw fail(
-          `"${request.source}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
-        );
-      }
-      break;
-    case 'tmpfs':
-      if (request.source !== '') throw fail('field Source must not be specified');
-      if ((request.tmpfsOptions?.sizeBytes ?? 0) < 0) throw fail('size must not be negative');
-      break;
-    default:
-      throw fail(`mount type ${request.type} is not supported by this version of tare`);
-  }
-  return target;
-}
-
 class Resolver {
-  readonly created: string[] = [];
   readonly #points = new Map<string, MountPoint>();
   readonly #sources: MountSources;
   readonly #driver: string;
@@ -149,7 +100,7 @@ class Resolver {
     });
   }
 
-  inherit(spec: string): void {
+  async inherit(spec: string): Promise<void> {
     const colon = spec.lastIndexOf(':');
     const ref = colon < 0 ? spec : spec.slice(0, colon);
     const mode = colon < 0 ? '' : spec.slice(colon + 1);
@@ -158,6 +109,8 @@ class Resolver {
       throw new TareError('invalid', `invalid volumes-from specification: ${spec}: invalid mode: ${mode}`);
     }
     for (const point of this.#sources.container(ref).mounts) {
+      const { name, driver } = point;
+      if (point.type === 'volume') await this.#sources.volume({ name, driver, labels: {}, options: {} });
       // An inherited anonymous volume belongs to the other container.
       this.#set({
         ...point,
@@ -167,18 +120,6 @@ class Resolver {
         mode: mode || point.mode,
       });
     }
-  }
-
-  async #volume(request: {
-    name: string;
-    driver: string;
-    labels: Record<string, string>;
-    options: Record<string, string>;
-  }): Promise<Volume> {
-    const known = request.name === '' ? undefined : this.#sources.volumes.find(request.name);
-    const volume = known ?? (await this.#sources.volumes.create(request));
-    if (!known) this.created.push(volume.name);
-    return volume;
   }
 
   async bind(bind: ReturnType<typeof parseBind>): Promise<void> {
@@ -199,7 +140,12 @@ class Resolver {
       await this.anonymous(destination, {}, {}, this.#driver, readWrite);
       return;
     }
-    const volume = await this.#volume({ name: source, driver: this.#driver, labels: {}, options: {} });
+    const volume = await this.#sources.volume({
+      name: source,
+      driver: this.#driver,
+      labels: {},
+      options: {},
+    });
     this.#set({
       type: 'volume',
       name: volume.name,
@@ -221,7 +167,7 @@ class Resolver {
     driver: string,
     copyUp: boolean,
   ): Promise<void> {
-    const volume = await this.#volume({ name: '', driver, labels, options });
+    const volume = await this.#sources.volume({ name: '', driver, labels, options });
     this.#set({
       type: 'volume',
       name: volume.name,
@@ -236,19 +182,48 @@ class Resolver {
   async request(request: MountRequest): Promise<void> {
     const destination = request.target;
     const readWrite = !request.readOnly;
-    if (request.type === 'bind') {
-      const propagation = request.bindOptions?.propagation || 'rprivate';
-      this.#set({ type: 'bind', source: request.source, destination, readWrite, propagation });
-      return;
+    if (request.type === 'bind') this.#bindRequest(request);
+    else if (request.type === 'image') this.#imageRequest(request);
+    else if (request.type === 'tmpfs') {
+      this.#set({ type: 'tmpfs', destination, readWrite, options: tmpfsOptions(request) });
+    } else await this.#volumeRequest(request);
+  }
+
+  #bindRequest({ source, target, readOnly, bindOptions }: MountRequest): void {
+    this.#set({
+      type: 'bind',
+      source,
+      destination: target,
+      readWrite: !readOnly,
+      propagation: bindOptions?.propagation || 'rprivate',
+      ...(bindOptions?.createMountpoint && { createSource: true }),
+      ...(bindOptions?.readOnlyNonRecursive && { below: 'writable' }),
+      ...(bindOptions?.nonRecursive && { below: 'left-out' }),
+    });
+  }
+
+  /** Always read-only: layers belong to all who use them. */
+  #imageRequest({ source, target, imageOptions }: MountRequest): void {
+    let image: Image;
+    try {
+      image = this.#sources.image(source);
+    } catch (error) {
+      // After a 404 clients would pull the container's own image and try again.
+      throw isKind(error, 'not-found') ? new TareError('invalid', messageOf(error), error) : error;
     }
-    if (request.type === 'tmpfs') {
-      const { sizeBytes = 0, mode = 0 } = request.tmpfsOptions ?? {};
-      const options = ['noexec', 'nosuid', 'nodev'];
-      if (sizeBytes > 0) options.push(`size=${sizeBytes}`);
-      if (mode > 0) options.push(`mode=${mode.toString(8)}`);
-      this.#set({ type: 'tmpfs', destination, readWrite, options });
-      return;
-    }
+    this.#set({
+      type: 'image',
+      source,
+      destination: target,
+      readWrite: false,
+      image: { id: image.id, layers: image.config.rootfs.diff_ids },
+      ...(imageOptions?.subpath && { subpath: imageOptions.subpath }),
+    });
+  }
+
+  async #volumeRequest(request: MountRequest): Promise<void> {
+    const destination = request.target;
+    const readWrite = !request.readOnly;
     const wanted = request.volumeOptions;
     const driver = wanted?.driverConfig?.name || this.#driver;
     const options = wanted?.driverConfig?.options ?? {};
@@ -258,7 +233,7 @@ class Resolver {
       await this.anonymous(destination, labels, options, driver, copyUp);
       return;
     }
-    const volume = await this.#volume({ name: request.source, driver, labels, options });
+    const volume = await this.#sources.volume({ name: request.source, driver, labels, options });
     this.#set({
       type: 'volume',
       name: volume.name,
@@ -267,7 +242,17 @@ class Resolver {
       destination,
       mode: 'z',
       readWrite,
-      copyUp,
+      // As dockerd: a part of a volume is never filled.
+      copyUp: copyUp && !wanted?.subpath,
+      ...(wanted?.subpath && { subpath: wanted.subpath }),
     });
   }
+}
+
+function tmpfsOptions({ tmpfsOptions }: MountRequest): string[] {
+  const { sizeBytes = 0, mode = 0, options: more = [] } = tmpfsOptions ?? {};
+  const options = ['noexec', 'nosuid', 'nodev'];
+  if (sizeBytes > 0) options.push(`size=${sizeBytes}`);
+  if (mode > 0) options.push(`mode=${mode.toString(8)}`);
+  return [...options, ...more.map((words) => words.join('='))];
 }

@@ -42,6 +42,8 @@ test('of containers with --rm, those that have ended are removed, and those that
     },
     supervisor: { deferEnds: () => () => {}, handleExit: async () => {}, start: async () => {} },
     snapshotter: { listSnapshots: () => ['ended', 'waiting', 'kept'], remove: async () => {} },
+    mounts: { sweep() {} },
+    volumes: { restore: async () => {} },
     networks: { restore: async () => {} } satisfies Pick<NetworkService, 'restore'>,
     paths,
     autoRemove: async (id) => void removed.push(id),

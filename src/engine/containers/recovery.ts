@@ -7,6 +7,8 @@ import { listMounts, unmount } from '../../kernel/mount.ts';
 import type { ProcessExit, Runtime } from '../../runtime/runtime.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { NetworkService } from '../networks/networks.ts';
+import type { VolumeStore } from '../volumes/volume-store.ts';
+import type { ContainerMounts } from './container-mounts.ts';
 import type { ContainerSet } from './container-set.ts';
 import { isAlive } from './lifecycle.ts';
 import type { Container } from './model.ts';
@@ -21,6 +23,8 @@ export interface RecoveryParts {
   readonly supervisor: Pick<Supervisor, 'deferEnds' | 'handleExit' | 'start'>;
   readonly snapshotter: Pick<Snapshotter, 'listSnapshots' | 'remove'>;
   readonly networks: Pick<NetworkService, 'restore'>;
+  readonly mounts: Pick<ContainerMounts, 'sweep'>;
+  readonly volumes: Pick<VolumeStore, 'restore'>;
   readonly paths: ContainerPaths;
   /** Removes a container that asked for it (`--rm`) after its end. */
   readonly autoRemove: (id: string) => Promise<void>;
@@ -95,6 +99,8 @@ export class ContainerRecovery {
         ports: container.ports,
       })),
     );
+    this.#parts.mounts.sweep();
+    await this.#parts.volumes.restore(volumeUses(living));
     await this.#sweep(new Set([...living.map(({ id }) => id), ...ended, ...lost.map(({ id }) => id)]));
     log.info('containers', { running: living.length, ended: ended.length + lost.length });
     return { lost, resting: resting.map(({ id }) => id) };
@@ -155,6 +161,15 @@ export class ContainerRecovery {
       if (!set.byId(key)) await snapshotter.remove(key);
     }
   }
+}
+
+/** Ids of the containers that have each volume mounted, by its name. */
+function volumeUses(living: readonly Container[]): Map<string, string[]> {
+  const uses = new Map<string, string[]>();
+  for (const { id, mounts } of living) {
+    for (const { name } of mounts) if (name !== '') uses.set(name, [...(uses.get(name) ?? []), id]);
+  }
+  return uses;
 }
 
 async function namesIn(directory: string): Promise<string[]> {

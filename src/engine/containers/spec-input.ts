@@ -160,18 +160,15 @@ function chooseInit(container: Container, facts: StartFacts, pid: NamespaceChoic
 
 function chooseMounts(container: Container, facts: StartFacts): SpecMount[] {
   const { hostConfig, mounts } = container;
-  const result: SpecMount[] = mounts.map((point) => {
-    const request = hostConfig.mounts.find((mount) => mount.target === point.destination);
-    return {
-      type: point.type === 'tmpfs' ? 'tmpfs' : 'bind',
-      source: point.source,
-      destination: point.destination,
-      readOnly: !point.readWrite,
-      propagation: point.propagation,
-      recursive: !request?.bindOptions?.nonRecursive,
-      options: point.options,
-    };
-  });
+  const result: SpecMount[] = mounts.map((point) => ({
+    type: point.type === 'tmpfs' ? 'tmpfs' : 'bind',
+    source: point.source,
+    destination: point.destination,
+    readOnly: !point.readWrite,
+    propagation: point.propagation,
+    recursive: point.below !== 'left-out',
+    options: point.options,
+  }));
   for (const [destination, options] of Object.entries(hostConfig.tmpfs)) {
     result.push({
       type: 'tmpfs',

@@ -5,6 +5,7 @@ import { mount, unmount } from '../../kernel/mount.ts';
 import { closeFd } from '../../kernel/namespaces.ts';
 import { fdPath, OpenFlag, openInRoot } from '../../kernel/openat2.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
+import type { VolumeService } from '../volumes/volumes.ts';
 import type { MountPoint } from './model.ts';
 import type { ContainerPaths } from './paths.ts';
 
@@ -14,25 +15,40 @@ import type { ContainerPaths } from './paths.ts';
  */
 export class VolumeFiller {
   readonly #snapshotter: Snapshotter;
+  readonly #volumes: Pick<VolumeService, 'mount' | 'unmount'>;
   readonly #paths: ContainerPaths;
 
-  constructor(snapshotter: Snapshotter, paths: ContainerPaths) {
+  constructor(
+    snapshotter: Snapshotter,
+    volumes: Pick<VolumeService, 'mount' | 'unmount'>,
+    paths: ContainerPaths,
+  ) {
     this.#snapshotter = snapshotter;
+    this.#volumes = volumes;
     this.#paths = paths;
   }
 
   /** `id` has a prepared snapshot that is not mounted. */
   async fill(id: string, points: readonly MountPoint[]): Promise<void> {
-    const empty: MountPoint[] = [];
-    for (const point of points) {
-      if (point.type === 'volume' && point.copyUp && (await isEmpty(point.source))) empty.push(point);
+    const wanted = points.filter(({ type, copyUp }) => type === 'volume' && copyUp);
+    try {
+      const empty: MountPoint[] = [];
+      for (const point of wanted) {
+        const source = await this.#volumes.mount(point.name, id);
+        if (await isEmpty(source)) empty.push({ ...point, source });
+      }
+      if (empty.length > 0) await this.#copy(id, empty);
+    } finally {
+      for (const { name } of wanted) await this.#volumes.unmount(name, id);
     }
-    if (empty.length === 0) return;
+  }
+
+  async #copy(id: string, points: readonly MountPoint[]): Promise<void> {
     const root = `${this.#paths.bundle(id)}.fill`;
     await mkdir(root, { recursive: true });
     try {
       for (const spec of this.#snapshotter.mounts(id)) mount(spec.type, spec.source, root, spec.options);
-      for (const point of empty) await copyUp(root, point);
+      for (const point of points) await copyUp(root, point);
     } finally {
       unmount(root);
       await rm(root, { recursive: true, force: true });

@@ -51,6 +51,7 @@ class FakeVolumes implements VolumeService {
     const volume: Volume = {
       name,
       driver: 'local',
+      scope: 'local',
       mountpoint: `/v/${name}/_data`,
       createdAt: NOW,
       labels,
@@ -60,6 +61,20 @@ class FakeVolumes implements VolumeService {
     this.items.set(name, volume);
     return volume;
   }
+  async inspect(name: string) {
+    return this.get(name);
+  }
+  async listAll() {
+    return { volumes: this.list(), warnings: [] };
+  }
+  async acquire(request: { name: string; labels: Readonly<Record<string, string>> }) {
+    return { volume: await this.create(request), created: true };
+  }
+  release() {}
+  async mount(name: string) {
+    return this.get(name).mountpoint;
+  }
+  async unmount() {}
   unclaim() {}
   async remove(name: string) {
     this.get(name);

@@ -14,7 +14,8 @@ import { join } from 'node:path';
 import { silentLogger } from '../../base/log.ts';
 import { Database } from '../../store/database.ts';
 import { VolumeTable } from '../../store/tables/volumes.ts';
-import { LocalVolumes } from './local-volumes.ts';
+import { LocalDriver } from './local-driver.ts';
+import { VolumeStore } from './volume-store.ts';
 
 let root: string;
 let database: Database;
@@ -22,9 +23,9 @@ let table: VolumeTable;
 let users: Record<string, string[]>;
 let events: string[];
 
-function open(): LocalVolumes {
-  return new LocalVolumes({
-    root,
+function open(): VolumeStore {
+  return new VolumeStore({
+    local: new LocalDriver(root, silentLogger),
     table,
     usersOf: (name) => users[name] ?? [],
     events: { emit: (event) => events.push(`${event.action} ${event.id}`) },
@@ -59,6 +60,7 @@ describe('local volumes', () => {
     expect(volume).toEqual({
       name: 'data',
       driver: 'local',
+      scope: 'local',
       mountpoint: join(root, 'data', '_data'),
       createdAt: 1_700_000_000_000,
       labels: { a: 'b' },
@@ -98,12 +100,36 @@ describe('local volumes', () => {
     expect(readdirSync(root)).toEqual([]);
   });
 
-  test('other drivers and driver options are refused', async () => {
+  test.each([
+    [{ driver: 'nfs' }, 'create data: error looking up volume plugin nfs: plugin "nfs" not found'],
+    [{ options: { speed: '1' } }, 'create data: invalid option: "speed"'],
+    [{ options: { type: 'tmpfs' } }, 'create data: missing required option: "device"'],
+    [{ options: { device: 'tmpfs' } }, 'create data: missing required option: "type"'],
+    [{ options: { o: 'ro', device: 'x' } }, 'create data: missing required option: "type"'],
+    [
+      { options: { type: 'cifs', device: '//host:99/share' } },
+      "create data: port not allowed in CIFS device URL, include 'port' in 'o='",
+    ],
+  ])('%j is refused', async (what, words) => {
+    await expect(open().create({ ...request('data'), ...what })).rejects.toThrow(words);
+    expect(readdirSync(root)).toEqual([]);
+  });
+
+  test('another driver cannot have the same name', async () => {
     const volumes = open();
-    await expect(volumes.create({ ...request('data'), driver: 'nfs' })).rejects.toThrow(
-      'plugin "nfs" not found',
-    );
-    await expect(volumes.create({ ...request('data'), options: { type: 'tmpfs' } })).rejects.toThrow('type');
+    await volumes.create(request('data'));
+    await expect(volumes.create({ ...request('data'), driver: 'nfs' })).rejects.toThrow('plugin "nfs"');
+    expect((await volumes.create({ ...request('data'), driver: 'local' })).name).toBe('data');
+  });
+
+  test('while a container is being made its volumes stay', async () => {
+    const volumes = open();
+    await volumes.acquire(request('data'), 'c1');
+    await expect(volumes.remove('data', true)).rejects.toThrow('remove data: volume is in use - [c1]');
+    expect((await volumes.prune(() => true)).deleted).toEqual([]);
+    volumes.release('c1');
+    await volumes.remove('data', false);
+    expect(volumes.list()).toEqual([]);
   });
 
   test('removal needs that nobody uses it', async () => {
@@ -142,8 +168,9 @@ describe('local volumes', () => {
 
   test('an anonymous volume goes with its container when a crash left that half made or half removed', async () => {
     const before = open();
-    const [half, living, kept] = await Promise.all([1, 2, 3].map((n) => before.create(request(''), `c${n}`)));
-    const named = await before.create(request('named'), 'c1');
+    const made = await Promise.all([1, 2, 3].map((n) => before.acquire(request(''), `c${n}`)));
+    const [half, living, kept] = made.map(({ volume }) => volume);
+    const { volume: named } = await before.acquire(request('named'), 'c1');
     before.unclaim(kept!.name);
     users[living!.name] = ['c2'];
     await open().sweep();
