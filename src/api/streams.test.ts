@@ -355,8 +355,19 @@ describe('logs', () => {
         frame(2, '2026-01-01T00:00:00.000000001Z b\n'),
       ]),
     );
-    expect(containers.calls.at(-1)).toContain('"since":1500,"until":1767323045000');
+    expect(containers.calls.at(-1)).toContain('"since":1500000000,"until":1767323045000000000');
     expect(containers.calls.at(-1)).toContain('"tail":10');
+  });
+
+  test('details stand between the time and the text, sorted and escaped', async () => {
+    const { containers } = harness.engine;
+    useTty();
+    containers.records = [record('stdout', 'a\n')];
+    const plain = await harness.call('GET', '/containers/web/logs?stdout=1&details=1');
+    expect(plain.body).toBe(' a\n');
+    containers.details = { tag: 'my tag', A: 'x=(y)&ü' };
+    const answer = await harness.call('GET', '/containers/web/logs?stdout=1&details=1&timestamps=1');
+    expect(answer.body).toBe('2026-01-01T00:00:00.000000001Z A=x%3D%28y%29%26%C3%BC,tag=my+tag a\n');
   });
 
   test('a terminal is not framed', async () => {

@@ -43,6 +43,7 @@ import { RegistryClient } from '../registry-client/client.ts';
 import { ensureHierarchies } from '../runtime/cgroups/layout.ts';
 import { createRuntime } from '../runtime/crun-runtime.ts';
 import { findInitProgram } from '../runtime/init-program.ts';
+import { compressRotated } from '../runtime/log/compress.ts';
 import { rotateLog } from '../runtime/log/rotate.ts';
 import { readMachine } from '../runtime/machine.ts';
 import { openSnapshotter } from '../snapshots/open.ts';
@@ -272,6 +273,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       rotateLog(path, keep);
       await runtime.reopenLog(id);
     },
+    compress: compressRotated,
     log,
   });
   events.subscribe(undefined, ({ type, action }) => {

@@ -18,9 +18,18 @@ export const FRAME_HEADER_BYTES = 8;
 /** The header of a frame of `length` payload bytes. */
 export function frameHeader(stream: StreamName, length: number): Uint8Array {
   const header = new Uint8Array(FRAME_HEADER_BYTES);
-  header[0] = STREAM_NAMES.indexOf(stream);
-  new DataView(header.buffer).setUint32(4, length);
+  writeFrameHeader(header, 0, stream, length);
   return header;
+}
+
+/** Writes the header of a frame of `length` payload bytes into `bytes` at `at`. */
+export function writeFrameHeader(bytes: Uint8Array, at: number, stream: StreamName, length: number): void {
+  bytes[at] = STREAM_NAMES.indexOf(stream);
+  bytes.fill(0, at + 1, at + 4);
+  bytes[at + 4] = length >>> 24;
+  bytes[at + 5] = length >>> 16;
+  bytes[at + 6] = length >>> 8;
+  bytes[at + 7] = length;
 }
 
 /** One whole frame: header and a copy of the payload. */

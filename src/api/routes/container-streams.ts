@@ -6,16 +6,16 @@ import { parseDetachKeys } from '../detach-keys.ts';
 import { HttpError } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import { BatchedAnswer } from '../line-stream.ts';
-import { encodeRecord, type LogFormat } from '../log-format.ts';
+import { detailsPrefix, encodeRecords, type LogFormat } from '../log-format.ts';
 import { flag, text } from '../query.ts';
 import type { Route } from '../router.ts';
 import { pumpSession } from '../session-pump.ts';
 import { pipeTar } from '../tar-answer.ts';
-import { nanosToMillis, parseOptionalMoment } from '../time.ts';
+import { parseOptionalMoment } from '../time.ts';
 import { acceptWebSocket } from '../websocket.ts';
 
 interface Dependencies {
-  readonly containers: Pick<ContainerService, 'get' | 'attach' | 'logs' | 'export'>;
+  readonly containers: Pick<ContainerService, 'get' | 'attach' | 'logs' | 'logDetails' | 'export'>;
   readonly events: Pick<EventBus, 'emit'>;
   readonly now: () => number;
 }
@@ -82,9 +82,9 @@ export function containerStreamRoutes({ containers, events, now }: Dependencies)
       // Output that comes meanwhile waits in the session.
       session?.pause();
       await Bun.sleep(HEADER_PAUSE);
-      const format: LogFormat = { multiplex, timestamps: false, details: false };
-      for await (const record of containers.logs(container.id, pastLogs(wants, x.signal))) {
-        if (!client.write(encodeRecord(record, format))) await drained(client);
+      const format: LogFormat = { multiplex, timestamps: false, details: undefined };
+      for await (const records of containers.logs(container.id, pastLogs(wants, x.signal))) {
+        if (!client.write(encodeRecords(records, format))) await drained(client);
       }
       session?.resume();
     }
@@ -113,13 +113,13 @@ export function containerStreamRoutes({ containers, events, now }: Dependencies)
     const format: LogFormat = {
       multiplex: !tty,
       timestamps: flag(x, 'timestamps'),
-      details: flag(x, 'details'),
+      details: flag(x, 'details') ? detailsPrefix(containers.logDetails(container.id)) : undefined,
     };
     const records = containers.logs(container.id, options);
     x.begin(200, { 'Content-Type': streamType(tty, x.version) });
     const answer = new BatchedAnswer(x);
-    for await (const record of records) {
-      const full = answer.add(encodeRecord(record, format));
+    for await (const some of records) {
+      const full = answer.add(encodeRecords(some, format));
       if (full !== undefined) await full;
       if (options.signal.aborted) break;
     }
@@ -136,7 +136,15 @@ function drained(client: ClientStream): Promise<void> {
 }
 
 function pastLogs(wants: { stdout: boolean; stderr: boolean }, signal: AbortSignal): LogOptions {
-  return { stdout: wants.stdout, stderr: wants.stderr, follow: false, since: 0, until: 0, tail: -1, signal };
+  return {
+    stdout: wants.stdout,
+    stderr: wants.stderr,
+    follow: false,
+    since: 0n,
+    until: 0n,
+    tail: -1,
+    signal,
+  };
 }
 
 function readLogOptions(x: Exchange, now: number): LogOptions {
@@ -146,7 +154,7 @@ function readLogOptions(x: Exchange, now: number): LogOptions {
     throw new HttpError(400, 'Bad parameters: you must choose at least one stream');
   }
   const tail = text(x, 'tail');
-  const moment = (name: string) => nanosToMillis(parseOptionalMoment(text(x, name), now) ?? 0n);
+  const moment = (name: string) => parseOptionalMoment(text(x, name), now) ?? 0n;
   return {
     stdout,
     stderr,

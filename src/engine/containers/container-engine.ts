@@ -21,6 +21,7 @@ import type {
 import type { ContainerCreator } from './creator.ts';
 import type { ExecSet } from './exec-set.ts';
 import { isAlive } from './lifecycle.ts';
+import { detailsOf } from './logging/log-attributes.ts';
 import { logSettings } from './logging/log-settings.ts';
 import type { Container, CreateContainer, HostConfig } from './model.ts';
 import { checkName } from './names.ts';
@@ -44,7 +45,7 @@ export interface ContainerEngineParts {
   readonly runtime: Runtime;
   readonly snapshotter: Snapshotter;
   readonly images: Pick<ImageService, 'find'>;
-  readonly readLog: (container: Container, options: LogOptions) => AsyncIterable<LogRecord>;
+  readonly readLog: (container: Container, options: LogOptions) => AsyncIterable<readonly LogRecord[]>;
   readonly events: EventBus;
   readonly log: Logger;
 }
@@ -226,12 +227,16 @@ export class ContainerEngine implements ContainerService {
     });
   }
 
-  logs(ref: string, options: LogOptions): AsyncIterable<LogRecord> {
+  logs(ref: string, options: LogOptions): AsyncIterable<readonly LogRecord[]> {
     const container = this.get(ref);
     if (!logSettings(container.hostConfig.logConfig).readable) {
       throw new TareError('not-implemented', 'configured logging driver does not support reading');
     }
     return this.#parts.readLog(container, options);
+  }
+
+  logDetails(ref: string): Readonly<Record<string, string>> {
+    return detailsOf(this.get(ref));
   }
 
   async top(ref: string, psArgs: string): Promise<{ titles: string[]; processes: string[][] }> {

@@ -37,7 +37,10 @@ export interface ContainerService {
 
   /** For a container that does not run yet, output begins when it starts. */
   attach(ref: string, options: { stdin: boolean; stdout: boolean; stderr: boolean }): Promise<IoSession>;
-  logs(ref: string, options: LogOptions): AsyncIterable<LogRecord>;
+  /** In pieces of many records. Throws `not-implemented` when the log driver keeps nothing here. */
+  logs(ref: string, options: LogOptions): AsyncIterable<readonly LogRecord[]>;
+  /** What the log options add to each record: `logs --details`. */
+  logDetails(ref: string): Readonly<Record<string, string>>;
   /** `ps` of the container's processes; `psArgs` as for ps(1), default `-ef`. */
   top(ref: string, psArgs: string): Promise<{ titles: string[]; processes: string[][] }>;
   changes(ref: string): Promise<ReadonlyArray<{ kind: 'A' | 'C' | 'D'; path: string }>>;
@@ -77,9 +80,9 @@ export interface LogOptions {
   readonly stdout: boolean;
   readonly stderr: boolean;
   readonly follow: boolean;
-  /** Milliseconds since the epoch, with fractions; 0: no limit. */
-  readonly since: number;
-  readonly until: number;
+  /** Nanoseconds since the epoch; 0: no limit. */
+  readonly since: bigint;
+  readonly until: bigint;
   /** Number of last lines, or -1 for all. */
   readonly tail: number;
   /** Ends the iteration. */

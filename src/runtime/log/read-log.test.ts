@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { criMillis, parseCriLine, utcTime } from './cri.ts';
+import { compressRotated } from './compress.ts';
+import { criNanos, parseCriLine, utcTime } from './cri.ts';
+import type { LogLine } from './line-joiner.ts';
+import type { LogMark } from './log-files.ts';
 import { type ReadLogRequest, readLog } from './read-log.ts';
 import { rotateLog } from './rotate.ts';
 
@@ -18,25 +21,30 @@ const at = (second: number): string => `2026-01-02T03:04:${String(second).padSta
 const entry = (second: number, text: string, stream = 'stdout', tag = 'F'): string =>
   `${at(second)} ${stream} ${tag} ${text}\n`;
 
+const ALL: ReadLogRequest = {
+  stdout: true,
+  stderr: true,
+  since: 0n,
+  until: 0n,
+  tail: -1,
+  follow: undefined,
+  signal: new AbortController().signal,
+};
+
+const texts = (lines: readonly LogLine[]): string[] => lines.map(({ data }) => Buffer.from(data).toString());
+
 async function read(part: Partial<ReadLogRequest> = {}): Promise<string[]> {
   const lines: string[] = [];
-  const request: ReadLogRequest = {
-    stdout: true,
-    stderr: true,
-    since: 0,
-    until: 0,
-    tail: -1,
-    follow: undefined,
-    signal: new AbortController().signal,
-    ...part,
-  };
-  for await (const line of readLog(path, request)) lines.push(Buffer.from(line.data).toString());
+  const request: ReadLogRequest = { ...ALL, ...part };
+  for await (const batch of readLog(path, request)) {
+    lines.push(...texts(batch.lines));
+  }
   return lines;
 }
 
 describe('CRI lines', () => {
   test('are parsed, damaged ones are not', () => {
-    const line = parseCriLine(Buffer.from(entry(5, 'a b', 'stderr', 'P').trimEnd()));
+    const line = parseCriLine(Buffer.from(entry(5, 'a b', 'stderr', 'P')));
     expect(line).toMatchObject({ stream: 'stderr', time: at(5), partial: true });
     expect(Buffer.from(line?.data ?? []).toString()).toBe('a b');
     for (const bad of ['', 'x', '2026 stdout F', `${at(1)} stdfoo F x`, `${at(1)} stdout`]) {
@@ -47,7 +55,9 @@ describe('CRI lines', () => {
   test('times', () => {
     expect(utcTime(at(5))).toBe('2026-01-02T03:04:05.000000007Z');
     expect(utcTime('2026-01-02T03:04:05.5+02:00')).toBe('2026-01-02T01:04:05.5Z');
-    expect(criMillis('2026-01-02T03:04:05.25+00:00') - Date.parse('2026-01-02T03:04:05Z')).toBeCloseTo(250);
+    const second = BigInt(Date.parse('2026-01-02T03:04:05Z')) * 1_000_000n;
+    expect(criNanos('2026-01-02T03:04:05.25+00:00') - second).toBe(250_000_000n);
+    expect(criNanos('2026-01-02T05:04:05.000000001+02:00') - second).toBe(1n);
   });
 });
 
@@ -69,7 +79,7 @@ describe('readLog', () => {
 
   test('since and until', async () => {
     writeFileSync(path, [1, 2, 3, 4].map((second) => entry(second, String(second))).join(''));
-    const moment = (second: number): number => criMillis(at(second));
+    const moment = (second: number): bigint => criNanos(at(second));
     expect(await read({ since: moment(2), until: moment(3) })).toEqual(['2\n', '3\n']);
     expect(await read({ since: moment(3), tail: 5 })).toEqual(['3\n', '4\n']);
   });
@@ -133,6 +143,45 @@ describe('readLog', () => {
     expect(await read()).toEqual(['1\n', '2\n']);
     expect(await read({ tail: 1 })).toEqual(['2\n']);
     expect(await read({ follow: { ended: Promise.resolve() } })).toEqual(['1\n', '2\n']);
+  });
+
+  test('compressed files are read as the others, forwards, backwards and by a follower that lags', async () => {
+    writeFileSync(`${path}.3`, entry(1, '1') + entry(1, '2'));
+    writeFileSync(`${path}.2`, entry(2, '3'));
+    writeFileSync(`${path}.1`, entry(3, '4'));
+    writeFileSync(path, entry(4, '5'));
+    const lagging = readLog(path, { ...ALL, follow: { ended: Promise.resolve() } });
+    const first = await lagging.next();
+    await compressRotated(path);
+    expect(readdirSync(directory).sort()).toEqual([
+      'container.log',
+      'container.log.1',
+      'container.log.2.gz',
+      'container.log.3.gz',
+    ]);
+    const rest: string[] = [];
+    if (!first.done) rest.push(...texts(first.value.lines));
+    for await (const { lines } of lagging) rest.push(...texts(lines));
+    expect(rest).toEqual(['1\n', '2\n', '3\n', '4\n', '5\n']);
+    expect(await read()).toEqual(rest);
+    expect(await read({ tail: 4 })).toEqual(rest.slice(1));
+    rotateLog(path, 4);
+    expect(await read()).toEqual(['3\n', '4\n', '5\n']);
+  });
+
+  test('a place outlives rotation and compressing; one that is gone is the oldest', async () => {
+    writeFileSync(path, entry(1, 'a') + entry(1, 'b', 'stdout', 'P'));
+    const marks: LogMark[] = [];
+    for await (const { next } of readLog(path, ALL)) marks.push(next);
+    appendFileSync(path, entry(1, 'c'));
+    for (const second of [2, 3]) {
+      rotateLog(path, 4);
+      writeFileSync(path, entry(second, String(second)));
+    }
+    await compressRotated(path);
+    expect(await read({ from: marks[0] })).toEqual(['bc\n', '2\n', '3\n']);
+    rotateLog(path, 2);
+    expect(await read({ from: marks[0] })).toEqual(['3\n']);
   });
 
   test('no file at all', async () => expect(await read()).toEqual([]));

@@ -1,237 +1,180 @@
-import { closeSync, readSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { readSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Breath } from '../../base/streams.ts';
-import { Inotify, Watch } from '../../kernel/inotify.ts';
-import { type CriLine, criMillis, parseCriLine, utcTime } from './cri.ts';
-import { findTail, type LogFile, openLogFiles, openNext } from './log-files.ts';
+import { parseCriLine } from './cri.ts';
+import { findTail } from './find-tail.ts';
+import { Follower } from './follower.ts';
+import { type LineFilter, LineJoiner, type LogLine } from './line-joiner.ts';
+import {
+  closeLogFile,
+  expand,
+  headOf,
+  type LogFile,
+  type LogMark,
+  openLogFiles,
+  openNext,
+} from './log-files.ts';
 
-/** What to read of a log. Times are milliseconds since the epoch, 0: no limit; `tail` -1: all lines. */
-export interface ReadLogRequest {
-  readonly stdout: boolean;
-  readonly stderr: boolean;
-  readonly since: number;
-  readonly until: number;
+/** What to read of a log. Times are nanoseconds since the epoch, 0: no limit. */
+export interface ReadLogRequest extends LineFilter {
+  /** Number of last lines, -1: all lines. */
   readonly tail: number;
+  /** Where to begin instead of the first file; a place that is gone: at the oldest that is there. */
+  readonly from?: LogMark | undefined;
   /** Go on as the log grows, until `ended` resolves or `signal` aborts; undefined: stop at its end. */
   readonly follow: { readonly ended: Promise<unknown> } | undefined;
   readonly signal: AbortSignal;
 }
 
-/** A line, or a piece of up to 16 KiB of a longer one, as Docker's records. */
-export interface LogLine {
-  readonly stream: 'stdout' | 'stderr';
-  /** RFC 3339 with nanoseconds, UTC. */
-  readonly time: string;
-  /** With its newline, if it had one. */
-  readonly data: Uint8Array;
+/** Some lines of a log, in order: the complete ones of a block that was read. */
+export interface LogBatch {
+  readonly lines: readonly LogLine[];
+  /** Reading from here on gives all that came after these lines, and perhaps some of them again. */
+  readonly next: LogMark;
 }
 
 const BLOCK = 256 * 1024;
-/** Docker cuts lines into records of this size. Bytes. */
-const RECORD = 16 * 1024;
 const NEWLINE = 10;
 
 /** Reads a log and its rotated files in order. Memory is bounded whatever the lines are like. */
-export async function* readLog(path: string, request: ReadLogRequest): AsyncGenerator<LogLine> {
+export async function* readLog(path: string, request: ReadLogRequest): AsyncGenerator<LogBatch> {
   // Watched before the first byte is read, so that nothing is missed in between.
   const follower = request.follow && new Follower(path, request.follow.ended, request.signal);
   try {
-    const joiner = new LineJoiner(request);
-    const breath = new Breath();
-    for await (const lines of blocksOfLines(path, request, follower)) {
-      for (const line of lines) {
-        const record = joiner.push(line);
-        if (record === 'stop') return;
-        if (record) yield record;
-        if (breath.due) await breath.take();
-        if (request.signal.aborted) return;
-      }
-    }
-    yield* joiner.flush();
+    yield* new LogReader(path, request, follower).read();
   } finally {
     follower?.close();
   }
 }
 
-/** Puts the pieces of lines together, up to a record's size. */
-class LineJoiner {
+class LogReader {
+  readonly #path: string;
   readonly #request: ReadLogRequest;
-  readonly #open = new Map<'stdout' | 'stderr', { time: string; pieces: Uint8Array[]; size: number }>();
+  readonly #follower: Follower | undefined;
+  readonly #joiner: LineJoiner;
+  readonly #breath = new Breath();
+  /** What is left to read, oldest first; the first is the one being read. */
+  readonly #files: LogFile[] = [];
+  #at: LogMark = { head: '', offset: 0 };
 
-  constructor(request: ReadLogRequest) {
+  constructor(path: string, request: ReadLogRequest, follower: Follower | undefined) {
+    this.#path = path;
     this.#request = request;
+    this.#follower = follower;
+    this.#joiner = new LineJoiner(request);
   }
 
-  push(line: CriLine): LogLine | 'stop' | undefined {
-    const { since, until } = this.#request;
-    if (!this.#request[line.stream]) return undefined;
-    if (since > 0 || until > 0) {
-      const time = criMillis(line.time);
-      if (until > 0 && time > until) return 'stop';
-      if (time < since) return undefined;
-    }
-    const open = this.#open.get(line.stream);
-    if (!open && !line.partial) return record(line.stream, line.time, [line.data, LINE_END]);
-    const entry = open ?? { time: line.time, pieces: [], size: 0 };
-    entry.pieces.push(line.data);
-    entry.size += line.data.byteLength;
-    if (line.partial && entry.size < RECORD) {
-      this.#open.set(line.stream, entry);
-      return undefined;
-    }
-    this.#open.delete(line.stream);
-    if (!line.partial) entry.pieces.push(LINE_END);
-    return record(line.stream, entry.time, entry.pieces);
-  }
-
-  /** Lines that were never finished. */
-  *flush(): Generator<LogLine> {
-    for (const [stream, { time, pieces }] of this.#open) yield record(stream, time, pieces);
-    this.#open.clear();
-  }
-}
-
-const LINE_END = new Uint8Array([NEWLINE]);
-
-function record(stream: 'stdout' | 'stderr', time: string, pieces: readonly Uint8Array[]): LogLine {
-  return { stream, time: utcTime(time), data: Buffer.concat(pieces) };
-}
-
-/** Reads file after file, and with a follower goes on at the end of the last. */
-async function* blocksOfLines(
-  path: string,
-  request: ReadLogRequest,
-  follower: Follower | undefined,
-): AsyncGenerator<CriLine[]> {
-  const files = openLogFiles(path);
-  try {
-    const start = request.tail < 0 ? undefined : findTail(files, { ...request, lines: request.tail });
-    files.splice(0, start?.file ?? 0).forEach(close);
-    let offset = start?.offset ?? 0;
-    for (;;) {
-      const file = files[0];
-      if (file) {
-        const reader = new LineReader(file.fd, offset);
-        yield* files.length === 1 && follower
-          ? followFile(path, file, reader, follower, files)
-          : reader.read();
-        files.shift();
-        close(file);
-        offset = 0;
-      } else {
-        // The first file of all may be still to come.
-        if (!follower || !(await follower.changed())) return;
-        files.push(...openLogFiles(path));
-        if (files.length === 0 && follower.over) return;
+  async *read(): AsyncGenerator<LogBatch> {
+    const follower = this.#follower;
+    try {
+      let offset = await this.#open();
+      for (;;) {
+        if (this.#files.length > 0) {
+          yield* this.#readFirst(offset);
+          if (this.#joiner.over || this.#request.signal.aborted) return;
+          const read = this.#files.shift();
+          if (read) closeLogFile(read);
+          offset = 0;
+        } else {
+          // The first file of all may be still to come.
+          if (!follower || !(await follower.changed())) break;
+          this.#files.push(...openLogFiles(this.#path));
+        }
+        if (this.#files.length === 0 && (!follower || follower.over)) break;
       }
-      if (files.length === 0 && (!follower || follower.over)) return;
+      const rest = this.#joiner.flush();
+      if (rest.length > 0) yield { lines: rest, next: this.#at };
+    } finally {
+      this.#files.forEach(closeLogFile);
     }
-  } finally {
-    files.forEach(close);
   }
-}
 
-function close(file: LogFile): void {
-  closeSync(file.fd);
-}
+  /** Opens the files from the wanted place on; gives the offset in the first. */
+  async #open(): Promise<number> {
+    const { tail, from } = this.#request;
+    const files = this.#files;
+    const directory = dirname(this.#path);
+    files.push(...openLogFiles(this.#path));
+    if (from) {
+      for (const [index, file] of files.entries()) {
+        const plain = await expand(file, directory);
+        files[index] = plain;
+        if (headOf(plain) !== from.head) continue;
+        files.splice(0, index).forEach(closeLogFile);
+        return from.offset;
+      }
+      return 0;
+    }
+    if (tail < 0) return 0;
+    const start = await findTail(files, directory, { ...this.#request, lines: tail });
+    files.splice(0, start.file).forEach(closeLogFile);
+    return start.offset;
+  }
 
-/**
- * Reads a growing file to its end: until the writer has ended, or has begun the next file, which is then pushed to
- * `files`. The next one is there only after the writer has let go of this one.
- */
-async function* followFile(
-  path: string,
-  file: LogFile,
-  reader: LineReader,
-  follower: Follower,
-  files: LogFile[],
-): AsyncGenerator<CriLine[]> {
-  for (;;) {
-    const { over } = follower;
-    const next = openNext(path, file);
-    if (next) files.push(next);
-    yield* reader.read();
-    if (next || over) return;
-    await follower.changed();
+  /**
+   * Reads the first file to its end; the newest one of a growing log until the writer has ended or has begun the next
+   * file, which is then pushed to the files. The next one is there only after the writer has let go of this one.
+   */
+  async *#readFirst(offset: number): AsyncGenerator<LogBatch> {
+    const [first] = this.#files;
+    if (!first) return;
+    const file = await expand(first, dirname(this.#path));
+    this.#files[0] = file;
+    const reader = new LineReader(file, offset, this.#joiner);
+    const follower = this.#files.length === 1 ? this.#follower : undefined;
+    for (;;) {
+      const over = follower?.over ?? true;
+      const next = follower && (await openNext(this.#path, file));
+      if (next) this.#files.push(next);
+      for (let batch = reader.next(); batch; batch = reader.next()) {
+        this.#at = batch.next;
+        if (batch.lines.length > 0) yield batch;
+        if (this.#joiner.over || this.#request.signal.aborted) return;
+        if (this.#breath.due) await this.#breath.take();
+      }
+      if (next || over) return;
+      await follower?.changed();
+    }
   }
 }
 
 /** Splits a file into entries; keeps the unfinished last line for the next read. */
 class LineReader {
-  readonly #fd: number;
+  readonly #file: LogFile;
+  readonly #joiner: LineJoiner;
+  #head = '';
+  /** Where `rest` begins. */
   #offset: number;
   #rest: Uint8Array = new Uint8Array(0);
 
-  constructor(fd: number, offset: number) {
-    this.#fd = fd;
+  constructor(file: LogFile, offset: number, joiner: LineJoiner) {
+    this.#file = file;
     this.#offset = offset;
+    this.#joiner = joiner;
   }
 
-  /** Yields what is there now, a block at a time. */
-  *read(): Generator<CriLine[]> {
+  /** The next block's lines; undefined at the end of what is there now. */
+  next(): LogBatch | undefined {
+    const kept = this.#rest.byteLength;
+    const block = Buffer.allocUnsafe(kept + BLOCK);
+    block.set(this.#rest);
+    const count = readSync(this.#file.fd, block, kept, BLOCK, this.#offset + kept);
+    if (count === 0) return undefined;
+    if (this.#head === '') this.#head = headOf(this.#file);
+    const bytes = block.subarray(0, kept + count);
+    const lines: LogLine[] = [];
+    let start = 0;
     for (;;) {
-      const block = Buffer.allocUnsafe(this.#rest.byteLength + BLOCK);
-      block.set(this.#rest);
-      const count = readSync(this.#fd, block, this.#rest.byteLength, BLOCK, this.#offset);
-      if (count === 0) return;
-      this.#offset += count;
-      const bytes = block.subarray(0, this.#rest.byteLength + count);
-      const lines: CriLine[] = [];
-      let start = 0;
-      for (;;) {
-        const newline = bytes.indexOf(NEWLINE, start);
-        if (newline < 0) break;
-        const line = parseCriLine(bytes.subarray(start, newline));
-        if (line) lines.push(line);
-        start = newline + 1;
-      }
-      this.#rest = bytes.subarray(start);
-      yield lines;
+      const newline = bytes.indexOf(NEWLINE, start);
+      if (newline < 0) break;
+      const entry = parseCriLine(bytes.subarray(start, newline + 1));
+      if (entry) this.#joiner.push(entry, this.#head, this.#offset + start, lines);
+      start = newline + 1;
     }
-  }
-}
-
-/** Wakes a reader when its log has changed, its writer has ended, or nobody wants to read any more. */
-class Follower {
-  readonly #inotify = new Inotify();
-  #over = false;
-  #dirty = false;
-  #wake: () => void = () => {};
-
-  constructor(path: string, ended: Promise<unknown>, signal: AbortSignal) {
-    const name = basename(path);
-    this.#inotify.watch(dirname(path), Watch.MODIFY | Watch.CREATE | Watch.MOVED_TO, (event) => {
-      if (event.name !== name && !event.overflow) return;
-      this.#dirty = true;
-      this.#wake();
-    });
-    const finish = (): void => {
-      this.#over = true;
-      this.#wake();
-    };
-    ended.then(finish, finish);
-    if (signal.aborted) finish();
-    else signal.addEventListener('abort', finish, { once: true });
-  }
-
-  /** The writer has ended: what is in the file now is all. */
-  get over(): boolean {
-    return this.#over;
-  }
-
-  /** Resolves at the next change; false when there will be none. */
-  async changed(): Promise<boolean> {
-    while (!this.#dirty && !this.#over) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-    this.#dirty = false;
-    return !this.#over;
-  }
-
-  close(): void {
-    this.#over = true;
-    this.#inotify.close();
+    // No entry is as long as that: what a damaged disk left.
+    if (bytes.byteLength - start > BLOCK) start = bytes.byteLength;
+    this.#rest = bytes.subarray(start);
+    this.#offset += start;
+    return { lines, next: this.#joiner.pending ?? { head: this.#head, offset: this.#offset } };
   }
 }

@@ -14,8 +14,8 @@ const ROTATE_AT = 512 * 1024;
 async function read(path: string, follow: { ended: Promise<unknown> } | undefined): Promise<string> {
   const signal = new AbortController().signal;
   const parts: Uint8Array[] = [];
-  const request = { stdout: true, stderr: true, since: 0, until: 0, tail: -1, follow, signal };
-  for await (const line of readLog(path, request)) parts.push(line.data);
+  const request = { stdout: true, stderr: true, since: 0n, until: 0n, tail: -1, follow, signal };
+  for await (const { lines } of readLog(path, request)) for (const { data } of lines) parts.push(data);
   return Buffer.concat(parts).toString();
 }
 

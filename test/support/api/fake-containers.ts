@@ -48,6 +48,11 @@ export function fakeContainer(
   };
 }
 
+/** Nanoseconds as numbers: JSON has no bigint. */
+function plain(_: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? Number(value) : value;
+}
+
 /** A container service whose methods tests replace as they need. */
 export class FakeContainers implements ContainerService {
   items: Container[] = [fakeContainer()];
@@ -58,6 +63,7 @@ export class FakeContainers implements ContainerService {
   exits = Promise.withResolvers<{ exitCode: number; error?: string }>();
   waitSignal: AbortSignal | undefined;
   records: LogRecord[] = [];
+  details: Record<string, string> = {};
   logSignal: AbortSignal | undefined;
 
   get(ref: string): Container {
@@ -68,7 +74,9 @@ export class FakeContainers implements ContainerService {
   }
 
   #note(call: string, ref: string, ...more: unknown[]): void {
-    this.calls.push([call, this.get(ref).name, ...more.map((value) => JSON.stringify(value))].join(' '));
+    this.calls.push(
+      [call, this.get(ref).name, ...more.map((value) => JSON.stringify(value, plain))].join(' '),
+    );
   }
 
   list(): Container[] {
@@ -140,10 +148,15 @@ export class FakeContainers implements ContainerService {
   async *logs(ref: string, options: { follow: boolean; signal: AbortSignal }) {
     this.#note('logs', ref, { ...options, signal: undefined });
     this.logSignal = options.signal;
-    yield* this.records;
+    if (this.records.length > 0) yield this.records;
     if (options.follow) {
       await new Promise<void>((resolve) => options.signal.addEventListener('abort', () => resolve()));
     }
+  }
+
+  logDetails(ref: string) {
+    this.get(ref);
+    return this.details;
   }
 
   async top() {

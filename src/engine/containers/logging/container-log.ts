@@ -5,15 +5,16 @@ import type { Container } from '../model.ts';
 import type { Waiters } from '../waiters.ts';
 
 /** Reads a container's log; following ends with the container's end or removal, as dockerd's does. */
-export function readContainerLog(
+export async function* readContainerLog(
   path: string,
   container: Container,
   options: LogOptions,
   waiters: Waiters,
-): AsyncIterable<LogRecord> {
+): AsyncIterable<readonly LogRecord[]> {
   const running = isAlive(container.state) || container.state.status === 'restarting';
   const ended = running
     ? waiters.next(container.id, 'exit', options.signal).catch(() => {})
     : Promise.resolve();
-  return readLog(path, { ...options, follow: options.follow ? { ended } : undefined });
+  const request = { ...options, follow: options.follow ? { ended } : undefined };
+  for await (const { lines } of readLog(path, request)) yield lines;
 }

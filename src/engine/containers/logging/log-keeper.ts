@@ -11,6 +11,8 @@ export interface LogKeeperParts {
   readonly path: (id: string) => string;
   /** Renames PATH to PATH.1, PATH.1 to PATH.2 … keeps `files` in all, and makes the monitor open a new one. */
   readonly rotate: (id: string, path: string, files: number) => Promise<void>;
+  /** Compresses the files that were rotated before the last one. */
+  readonly compress: (path: string) => Promise<void>;
   readonly log: Logger;
 }
 
@@ -23,6 +25,7 @@ const LOUD = 10;
 export class LogKeeper {
   readonly #parts: LogKeeperParts;
   readonly #seen = new Map<string, { size: number; at: number }>();
+  readonly #compressing = new Set<string>();
   #timer: Timer | undefined;
   #closed = false;
   #woken = false;
@@ -65,7 +68,7 @@ export class LogKeeper {
     const { id } = container;
     const path = this.#parts.path(id);
     try {
-      const { maxSize, maxFiles } = logSettings(container.hostConfig.logConfig);
+      const { maxSize, maxFiles, compress } = logSettings(container.hostConfig.logConfig);
       const { size } = await stat(path);
       const now = performance.now();
       const before = this.#seen.get(id);
@@ -75,6 +78,7 @@ export class LogKeeper {
       if (size >= maxSize || size + grown - maxSize > maxSize - size) {
         this.#seen.set(id, { size: 0, at: now });
         await this.#parts.rotate(id, path, maxFiles);
+        if (compress) this.#compress(id, path);
         return LOUD;
       }
       // A container that has just begun may be a loud one.
@@ -86,6 +90,16 @@ export class LogKeeper {
       this.#parts.log.debug('log of a container', { id, error: messageOf(error) });
       return QUIET;
     }
+  }
+
+  /** One at a time for each log; a rotation meanwhile is in order. */
+  #compress(id: string, path: string): void {
+    if (this.#compressing.has(id)) return;
+    this.#compressing.add(id);
+    this.#parts
+      .compress(path)
+      .catch((error) => this.#parts.log.warn('compressing a log', { id, error: messageOf(error) }))
+      .finally(() => this.#compressing.delete(id));
   }
 
   /** Stops looking. */
