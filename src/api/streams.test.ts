@@ -370,6 +370,15 @@ describe('logs', () => {
     expect(answer.body).toBe('2026-01-01T00:00:00.000000001Z A=x%3D%28y%29%26%C3%BC,tag=my+tag a\n');
   });
 
+  test('our own client gets one frame for records of one stream in a row', async () => {
+    const { containers } = harness.engine;
+    containers.records = [record('stdout', 'a\n'), record('stdout', 'b\n'), record('stderr', 'c\n')];
+    const answer = await harness.open('GET', '/v1.51/containers/web/logs?stdout=1&stderr=1&tare=1');
+    const chunks: Buffer[] = [];
+    for await (const chunk of answer) chunks.push(chunk as Buffer);
+    expect(Buffer.concat(chunks)).toEqual(Buffer.concat([frame(1, 'a\nb\n'), frame(2, 'c\n')]));
+  });
+
   test('a terminal is not framed', async () => {
     useTty();
     harness.engine.containers.records = [record('stdout', 'a\r\n')];

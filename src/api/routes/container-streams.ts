@@ -82,7 +82,7 @@ export function containerStreamRoutes({ containers, events, now }: Dependencies)
       // Output that comes meanwhile waits in the session.
       session?.pause();
       await Bun.sleep(HEADER_PAUSE);
-      const format: LogFormat = { multiplex, timestamps: false, details: undefined };
+      const format: LogFormat = { multiplex, timestamps: false, joined: false, details: undefined };
       for await (const records of containers.logs(container.id, pastLogs(wants, x.signal))) {
         if (!client.write(encodeRecords(records, format))) await drained(client);
       }
@@ -113,6 +113,7 @@ export function containerStreamRoutes({ containers, events, now }: Dependencies)
     const format: LogFormat = {
       multiplex: !tty,
       timestamps: flag(x, 'timestamps'),
+      joined: flag(x, 'tare'),
       details: flag(x, 'details') ? detailsPrefix(containers.logDetails(container.id)) : undefined,
     };
     const records = containers.logs(container.id, options);

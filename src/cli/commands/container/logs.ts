@@ -46,6 +46,7 @@ export const command = defineCommand({
       since: timestamp('since', flags.since),
       until: timestamp('until', flags.until),
       tail: flags.tail,
+      tare: 1,
     };
     // The answer's type tells framed from raw since API 1.42; an older daemon has to be asked.
     const response = await context.client.request('GET', containerPath(name, '/logs'), { query });
