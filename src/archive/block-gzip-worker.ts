@@ -1,3 +1,5 @@
+import { freeBuffer } from '../base/free-buffer.ts';
+
 /*
  * Compresses one block after another, away from the main thread. See block-gzip.ts.
  */
@@ -44,5 +46,6 @@ function gzip(bytes: Uint8Array<ArrayBuffer>, level: number): Uint8Array<ArrayBu
 self.onmessage = (event: MessageEvent<BlockRequest>): void => {
   const { id, piece, level } = event.data;
   const member = gzip(piece, isIncompressible(piece) ? 0 : level);
+  freeBuffer(piece);
   self.postMessage({ id, member } satisfies BlockReply, [member.buffer]);
 };

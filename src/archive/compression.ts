@@ -119,6 +119,8 @@ async function* pumped(source: AsyncIterable<Uint8Array>, transform: Transform):
           transform.on('drain', go);
           transform.on('close', go);
         });
+        // A source may free a chunk when the next one is asked for: not while its bytes are being read.
+        if (transform.destroyed) return;
       }
     }
     transform.end();

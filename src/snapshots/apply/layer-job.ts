@@ -5,6 +5,7 @@ import type { LayerInfo } from '../snapshots.ts';
  * (layer-worker.ts), which makes the kind of job that a request names.
  */
 export interface LayerJob {
+  /** Keeps nothing of `chunk`, whose memory goes afterwards. */
   push(chunk: Uint8Array): void;
   /** Checks the digest, makes everything durable and then visible. */
   finish(): LayerJobResult;

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { decompressedWithin, type UnpackLimit } from '../../archive/unpack-limit.ts';
 import { type ErrorKind, messageOf, TareError } from '../../base/errors.ts';
+import { freeBuffer } from '../../base/free-buffer.ts';
 import { codeOf, fromNodeError } from '../../kernel/errno.ts';
 import { DirectoryJob } from '../directories/directory-job.ts';
 import { ErofsJob } from '../erofs/erofs-job.ts';
@@ -32,8 +33,6 @@ declare const self: Worker;
 
 /** Bytes that are read from a file at once. */
 const PIECE = 512 * 1024;
-/** After so many plain bytes their buffers are collected: the collector itself sees only how small they are. */
-const COLLECT = 16 * 1024 * 1024;
 
 let job: LayerJob | undefined;
 /** Where the chunks of a packed stream wait for being unpacked. */
@@ -73,15 +72,11 @@ function finish(): void {
 /** Unpacks and stores: what is read and decompressed next is under way while this thread works. */
 async function storePacked(source: AsyncIterable<Uint8Array>, limit: UnpackLimit): Promise<void> {
   const work = job;
-  let sinceCollected = 0;
   for await (const piece of decompressedWithin(source, limit)) {
     // An abort has ended it.
     if (work === undefined || job !== work) return;
     work.push(piece);
-    sinceCollected += piece.byteLength;
-    if (sinceCollected < COLLECT) continue;
-    sinceCollected = 0;
-    Bun.gc(false);
+    freeBuffer(piece);
   }
   if (job === work) finish();
 }
@@ -89,8 +84,9 @@ async function storePacked(source: AsyncIterable<Uint8Array>, limit: UnpackLimit
 async function* filePieces(path: string): AsyncGenerator<Uint8Array> {
   let read = 0;
   for await (const piece of createReadStream(path, { highWaterMark: PIECE })) {
-    yield piece as Uint8Array;
     read += piece.byteLength;
+    yield piece as Uint8Array;
+    freeBuffer(piece);
     reply({ read });
   }
 }
@@ -117,6 +113,7 @@ class ChunkQueue {
       if (chunk !== undefined) {
         reply({ ack: true });
         yield chunk;
+        freeBuffer(chunk);
       } else if (this.#ended) return;
       else {
         await new Promise<void>((resolve) => {
@@ -134,6 +131,7 @@ function take(chunk: Uint8Array): void {
   }
   reply({ ack: true });
   job?.push(chunk);
+  freeBuffer(chunk);
 }
 
 function handle(message: ToWorker): void {
