@@ -158,6 +158,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     machine,
     initProgram: findInitProgram(),
     cgroupParent: CGROUP_PARENT,
+    containers: set,
     hostGateway: () => networks.find('bridge')?.subnets[0]?.gateway ?? '',
   });
   const execs = new ExecSet({

@@ -131,7 +131,7 @@ export function summarizeContainer(
   const { annotations } = container.hostConfig;
   const summary: ContainerSummary = {
     Id: container.id,
-    Names: [`/${container.name}`],
+    Names: [container.name, ...(container.linkNames ?? [])].map((name) => `/${name}`),
     Image: image,
     ImageID: container.imageId,
     Command: commandLine(container),

@@ -30,7 +30,7 @@ export function containerRoutes({ containers, paths }: Dependencies): Route[] {
     },
     {
       method: 'GET',
-      pattern: '/containers/{name}/json',
+      pattern: '/containers/{name*}/json',
       async handle(x) {
         const container = containers.get(x.param);
         const size = flag(x, 'size') ? await containers.size(container.id) : undefined;
@@ -91,7 +91,8 @@ export function containerRoutes({ containers, paths }: Dependencies): Route[] {
     },
     {
       method: 'DELETE',
-      pattern: '/containers/{name}',
+      // Names of links have a slash.
+      pattern: '/containers/{name*}',
       async handle(x) {
         await containers.remove(x.param, {
           force: flag(x, 'force'),

@@ -11,7 +11,10 @@ import { readUserDatabase, resolveUser } from '../../runtime/spec/user.ts';
 import { hostnameFile, hostResolver, hostsFile, hostsFileOfHost, resolvConf } from '../networks/files.ts';
 import type { BundleWriter } from './bundle-writer.ts';
 import type { Connection } from './container-network.ts';
+import type { ContainerSet } from './container-set.ts';
 import type { ExecConfig } from './containers.ts';
+import { updateParents } from './link-hosts.ts';
+import { type LinkFacts, linkFacts } from './links.ts';
 import type { Container } from './model.ts';
 import type { ContainerPaths } from './paths.ts';
 import { execInput, specInput } from './spec-input.ts';
@@ -25,6 +28,8 @@ export interface BundleFilesParts {
   readonly initProgram: string | undefined;
   /** Parent of containers' cgroups, with a leading slash. */
   readonly cgroupParent: string;
+  /** For legacy links. */
+  readonly containers: Pick<ContainerSet, 'find' | 'list'>;
   /** The default bridge's address, for `host-gateway`; empty: none. */
   readonly hostGateway: () => string;
 }
@@ -46,11 +51,13 @@ export class BundleFiles implements BundleWriter {
     const { id, config, hostConfig } = container;
     const rootfs = paths.rootfs(id);
     if (hostConfig.ipcMode === 'shareable') mountShm(paths.shm(id), hostConfig.shmSize);
+    const links = linkFacts(container, (ref) => this.#parts.containers.find(ref));
     const input = specInput(container, {
       rootfs,
       user: resolveUser(config.user, hostConfig.groupAdd, readUserDatabase(rootfs)),
       network: connection.path,
-      files: this.#etcFiles(container, connection),
+      files: this.#etcFiles(container, connection, links),
+      linkEnvironment: links.env,
       devices: hostConfig.privileged
         ? allHostDevices()
         : hostConfig.resources.devices.flatMap((device) => resolveDevice(device)),
@@ -70,6 +77,7 @@ export class BundleFiles implements BundleWriter {
   #etcFiles(
     container: Container,
     connection: Connection,
+    links: LinkFacts,
   ): { hosts: string; hostname: string; resolvConf: string } {
     const { paths, hostGateway } = this.#parts;
     const { config, hostConfig } = container;
@@ -93,7 +101,7 @@ export class BundleFiles implements BundleWriter {
         files.hosts,
         isHost
           ? hostsFileOfHost(read('/etc/hosts') ?? '', extraHosts, hostGateway())
-          : hostsFile({ ...config, addresses, extraHosts, hostGateway: hostGateway() }),
+          : hostsFile({ ...config, addresses, extraHosts, hostGateway: hostGateway(), links: links.hosts }),
       );
       writeFileSync(files.hostname, hostnameFile(config.hostname));
       const ipv6 = connection.endpoints.some((endpoint) => endpoint.ipv6 !== '');
@@ -105,6 +113,7 @@ export class BundleFiles implements BundleWriter {
     } catch (error) {
       throw fromNodeError(error, 'writing the files of /etc');
     }
+    updateParents(container, connection, this.#parts.containers.list(), paths);
     return files;
   }
 
@@ -113,7 +122,8 @@ export class BundleFiles implements BundleWriter {
     const { machine } = this.#parts;
     const database = readUserDatabase(`/proc/${container.state.pid}/root`);
     const user = resolveUser(exec.user || container.config.user, container.hostConfig.groupAdd, database);
-    return buildExecProcess(execInput(container, exec, user, machine));
+    const links = linkFacts(container, (ref) => this.#parts.containers.find(ref), 'running only');
+    return buildExecProcess(execInput(container, exec, { user, machine, linkEnvironment: links.env }));
   }
 }
 

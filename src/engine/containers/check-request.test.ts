@@ -61,8 +61,6 @@ describe('checkRequest', () => {
     [{ resources: { nanoCpus: 1e15 } }, 'Range of CPUs is from 0.01 to'],
     [{ resources: { cpusetCpus: '5000' } }, 'Requested CPUs are not available'],
     [{ host: { annotations: { '': 'x' } } }, 'the empty string is not permitted as an annotation key'],
-    [{ host: { pidMode: 'container' } }, 'invalid PID mode: container'],
-    [{ host: { ipcMode: 'what' } }, 'invalid IPC mode: what'],
     [
       { host: { logConfig: { type: 'what', config: {} } } },
       'error looking up logging plugin what: plugin "what" not found',

@@ -2,7 +2,7 @@ import { cpus } from 'node:os';
 import { TareError } from '../../base/errors.ts';
 import { checkLogConfig } from './logging/log-config.ts';
 import type { ContainerConfig, HostConfig, Resources } from './model.ts';
-import { networkMode, parseMode } from './modes.ts';
+import { networkMode } from './modes.ts';
 import { publicationsOf } from './port-requests.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
 
@@ -37,7 +37,6 @@ export function checkRequest(config: ContainerConfig, host: HostConfig): void {
   }
   checkRestartPolicy(host.restartPolicy, host.autoRemove);
   checkNetworking(config, host);
-  checkNamespaces(host);
   checkResources(host.resources);
   if (host.shmSize < 0) throw invalid('SHM size can not be less than 0');
   checkLogConfig(host.logConfig);
@@ -80,23 +79,6 @@ function checkNetworking(config: ContainerConfig, host: HostConfig): void {
     if (Object.keys(config.exposedPorts).length > 0) {
       throw invalid('conflicting options: port exposing and the container type network mode');
     }
-  }
-}
-
-function checkNamespaces(host: HostConfig): void {
-  if (/^container:?$/.test(host.pidMode)) throw invalid(`invalid PID mode: ${host.pidMode}`);
-  const pid = parseMode(host.pidMode, 'PID');
-  if (pid.kind === 'word' && !['', 'host', 'private'].includes(pid.word)) {
-    throw invalid(`invalid PID mode: ${host.pidMode}`);
-  }
-  const ipc = parseMode(host.ipcMode, 'IPC');
-  if (ipc.kind === 'word' && !['', 'none', 'private', 'shareable', 'host'].includes(ipc.word)) {
-    throw invalid(`invalid IPC mode: ${host.ipcMode}`);
-  }
-  if (!['', 'host'].includes(host.utsMode)) throw invalid(`invalid UTS mode: ${host.utsMode}`);
-  if (!['', 'host'].includes(host.usernsMode)) throw invalid(`invalid userns mode: ${host.usernsMode}`);
-  if (!['', 'host', 'private'].includes(host.cgroupnsMode)) {
-    throw invalid(`invalid cgroup namespace mode: ${host.cgroupnsMode}`);
   }
 }
 

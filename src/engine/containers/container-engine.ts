@@ -21,6 +21,7 @@ import type {
 import type { ContainerCreator } from './creator.ts';
 import type { ExecSet } from './exec-set.ts';
 import { isAlive } from './lifecycle.ts';
+import { linkToRemove, withLinkNames, withShownLinks } from './links.ts';
 import { detailsOf } from './logging/log-attributes.ts';
 import { logSettings } from './logging/log-settings.ts';
 import type { Container, CreateContainer, HostConfig } from './model.ts';
@@ -69,11 +70,12 @@ export class ContainerEngine implements ContainerService {
   }
 
   get(ref: string): Container {
-    return this.#parts.set.get(ref);
+    const { set } = this.#parts;
+    return withShownLinks(set.get(ref), (other) => set.find(other));
   }
 
   list(): Container[] {
-    return this.#parts.set.list();
+    return withLinkNames(this.#parts.set.list());
   }
 
   async size(ref: string): Promise<{ writable: number; total: number }> {
@@ -156,10 +158,14 @@ export class ContainerEngine implements ContainerService {
   }
 
   remove(ref: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void> {
-    if (options.link) {
-      throw new TareError('not-found', `removing links is not supported: container ${ref} has none`);
-    }
+    if (options.link) return this.#removeLink(ref);
     return this.#parts.remover.remove(this.#id(ref), options);
+  }
+
+  async #removeLink(ref: string): Promise<void> {
+    const { set } = this.#parts;
+    const { parent, rest } = linkToRemove(ref, (other) => set.find(other));
+    set.update(parent.id, { hostConfig: { ...parent.hostConfig, links: rest } });
   }
 
   async wait(ref: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult> {

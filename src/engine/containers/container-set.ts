@@ -119,6 +119,8 @@ export class ContainerSet {
     if (exact) return exact;
     const named = this.#idByName.get(ref.startsWith('/') ? ref.slice(1) : ref);
     if (named !== undefined) return this.#byId.get(named);
+    const slash = ref.lastIndexOf('/');
+    if (slash > 0) return this.#linked(ref.slice(0, slash), ref.slice(slash + 1));
     if (!/^[0-9a-f]{1,64}$/.test(ref)) return undefined;
     let found: Container | undefined;
     for (const [id, container] of this.#byId) {
@@ -127,6 +129,12 @@ export class ContainerSet {
       found = container;
     }
     return found;
+  }
+
+  /** `PARENT/ALIAS`: the container that a legacy link of PARENT calls ALIAS. */
+  #linked(parent: string, alias: string): Container | undefined {
+    const link = this.find(parent)?.hostConfig.links.find((one) => one.endsWith(`:${alias}`));
+    return link === undefined ? undefined : this.#byId.get(link.slice(0, link.indexOf(':')));
   }
 
   /** Like find, throws `not-found`. */

@@ -1,4 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { UndoStack } from '../../base/dispose.ts';
 import { isKind, messageOf, TareError } from '../../base/errors.ts';
@@ -15,11 +16,13 @@ import type { Image, ImageService } from '../images/images.ts';
 import type { NetworkService } from '../networks/networks.ts';
 import { checkEndpointSettings } from '../networks/request.ts';
 import type { VolumeService } from '../volumes/volumes.ts';
+import { checkModes } from './check-modes.ts';
 import { checkReferences } from './check-references.ts';
 import { checkRequest } from './check-request.ts';
 import { containerEvent } from './container-event.ts';
 import type { ContainerSet } from './container-set.ts';
 import { INITIAL_STATE } from './lifecycle.ts';
+import { resolveLinks } from './links.ts';
 import { logAttributes } from './logging/log-attributes.ts';
 import { type LogConfig, withLogDefaults } from './logging/log-config.ts';
 import { mergeConfig } from './merge-config.ts';
@@ -66,11 +69,12 @@ export class ContainerCreator {
     checkReferences(request, image, (ref) => set.find(ref));
     const config = this.#mergedConfig(id, request, image);
     const asked = withDefaults(request.hostConfig, this.#parts.logDefaults());
+    checkModes(request.config.hostname, asked);
     checkRequest(config, asked);
     checkCapabilities(asked.capAdd, asked.capDrop);
     parseSecurityOptions(asked.securityOpt);
     const { resources, warnings } = adaptResources(asked.resources, this.#parts.cgroups);
-    const hostConfig = { ...asked, resources };
+    const hostConfig = { ...asked, resources, links: resolveLinks(asked, (ref) => set.find(ref)) };
     const endpoints = this.#knownEndpoints(request, hostConfig);
     const undo = new UndoStack();
     set.reserveName(name, id);
@@ -135,7 +139,9 @@ export class ContainerCreator {
     if (config.workingDir.startsWith('/')) config.workingDir = resolve(config.workingDir);
     const mode = networkMode(request.hostConfig.networkMode);
     // A container in another's network shares its names too; checkRequest refuses an own host name there.
-    if (config.hostname === '' && mode.kind === 'word') config.hostname = shortId(id);
+    if (config.hostname === '' && mode.kind === 'word') {
+      config.hostname = mode.word === 'host' ? hostname() : shortId(id);
+    }
     return config;
   }
 

@@ -300,4 +300,6 @@ export interface Container {
   readonly endpoints: readonly ContainerEndpoint[];
   readonly ports: readonly PublishedPort[];
   readonly state: ContainerState;
+  /** Names that legacy links of other containers give it (`PARENT/ALIAS`); in lists only, never stored. */
+  readonly linkNames?: readonly string[];
 }

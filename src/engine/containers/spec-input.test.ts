@@ -115,6 +115,7 @@ function build(example: Example): ReturnType<typeof buildSpec> {
       network: network ?? undefined,
       files: { hosts: '/d/hosts', hostname: '/d/hostname', resolvConf: '/d/resolv.conf' },
       devices: example.devices ?? [],
+      linkEnvironment: [],
       initProgram: '/usr/bin/tini-static',
       initByDefault: false,
       cgroupParent: '/tare',

@@ -26,6 +26,8 @@ export interface StartFacts {
   readonly network: string | undefined;
   /** Files made for it that appear as /etc/hosts, /etc/hostname and /etc/resolv.conf; a missing one is left out. */
   readonly files: { readonly hosts?: string; readonly hostname?: string; readonly resolvConf?: string };
+  /** Variables of legacy links; the image's and the user's go over them. */
+  readonly linkEnvironment: readonly string[];
   /** `hostConfig.resources.devices`, or all of the host's when privileged. */
   readonly devices: readonly SpecDevice[];
   /** Path of the init program on the host; undefined: none is installed. */
@@ -63,7 +65,7 @@ export function specInput(container: Container, facts: StartFacts): SpecInput {
     rootfs: facts.rootfs,
     readonlyRootfs: hostConfig.readonlyRootfs,
     args,
-    env: config.env,
+    env: [...facts.linkEnvironment, ...config.env],
     workingDir: config.workingDir,
     terminal: config.tty,
     consoleSize: height > 0 && width > 0 ? { height, width } : undefined,
@@ -201,22 +203,21 @@ function chooseMounts(container: Container, facts: StartFacts): SpecMount[] {
 export function execInput(
   container: Container,
   exec: ExecConfig,
-  user: ResolvedUser,
-  machine: MachineFacts,
+  facts: Pick<StartFacts, 'user' | 'machine' | 'linkEnvironment'>,
 ): ExecInput {
   const { config, hostConfig } = container;
   return {
     args: exec.cmd,
-    env: [...config.env, ...exec.env],
+    env: [...facts.linkEnvironment, ...config.env, ...exec.env],
     hostname: config.hostname,
     workingDir: exec.workingDir || config.workingDir,
     terminal: exec.tty,
-    user,
+    user: facts.user,
     privileged: exec.privileged || hostConfig.privileged,
     capAdd: hostConfig.capAdd,
     capDrop: hostConfig.capDrop,
     security: parseSecurityOptions(hostConfig.securityOpt),
     ulimits: hostConfig.resources.ulimits,
-    machine,
+    machine: facts.machine,
   };
 }

@@ -21,11 +21,14 @@ export interface HostsRequest {
   readonly extraHosts: readonly string[];
   /** The host's address as containers see it: the default bridge's gateway; empty when there is none. */
   readonly hostGateway: string;
+  /** Of legacy links. */
+  readonly links?: ReadonlyArray<{ readonly address: string; readonly names: string }>;
 }
 
 /** `/etc/hosts` of a container with a network namespace of its own, as dockerd makes it. Throws `invalid`. */
 export function hostsFile(request: HostsRequest): string {
   let text = LOCALHOST + extraLines(request.extraHosts, request.hostGateway);
+  for (const { address, names } of request.links ?? []) text += `${address}\t${names}\n`;
   const { hostname, domainname } = request;
   if (hostname === '') return text;
   const [short = hostname, ...rest] = hostname.split('.');

@@ -8,6 +8,7 @@ import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
 import { allowedOomScore, ociRlimits } from './process-limits.ts';
 import { adaptResources, ociLimits } from './resources.ts';
 import { defaultSeccomp, loadSeccomp } from './seccomp.ts';
+import { chooseSysctls } from './sysctls.ts';
 
 /** The version of the runtime specification that crun 1.8 and later know. */
 const OCI_VERSION = '1.0.2';
@@ -103,21 +104,6 @@ function chooseNamespaces(input: SpecInput): OciLinux['namespaces'] {
   add('ipc', ipc);
   add('cgroup', cgroup);
   return result;
-}
-
-/** What the user set, over Docker's two defaults for a network namespace that is not the host's. */
-function chooseSysctls(input: SpecInput): Record<string, string> {
-  const own = input.namespaces.network !== 'host';
-  return {
-    ...(own && {
-      // Any user may bind port 80 and send pings: the namespace is the container's own.
-      'net.ipv4.ip_unprivileged_port_start': '0',
-      'net.ipv4.ping_group_range': '0 2147483647',
-    }),
-    ...(input.domainname !== '' &&
-      input.namespaces.uts === 'private' && { 'kernel.domainname': input.domainname }),
-    ...input.sysctls,
-  };
 }
 
 function chooseSeccomp(input: SpecInput, capabilities: readonly string[]): OciSeccomp | undefined {

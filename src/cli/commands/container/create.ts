@@ -3,6 +3,7 @@ import type { CommandContext } from '../../context.ts';
 import { createContainer } from '../../run/create.ts';
 import { runFailure } from '../../run/failure.ts';
 import { CONTAINER_FLAGS } from '../../run/flags.ts';
+import { refuseOtherSystems } from '../../run/other-systems.ts';
 import { type ContainerFlags, containerSettings } from '../../run/settings.ts';
 
 /** The settings, with the flags' mistakes in the shape that `run` gives them. */
@@ -23,6 +24,7 @@ export const command = defineCommand({
   completes: 'image',
   flags: CONTAINER_FLAGS,
   async run(context, flags, args) {
+    refuseOtherSystems(flags);
     const body = settings(context, flags, args);
     context.console.out(`${await createContainer(context, body, flags)}\n`);
     return 0;

@@ -8,6 +8,7 @@ import { followSize, proxySignals, registerWait } from '../../run/attached.ts';
 import { createContainer } from '../../run/create.ts';
 import { runFailure, startFailure } from '../../run/failure.ts';
 import { CONTAINER_FLAGS } from '../../run/flags.ts';
+import { refuseOtherSystems } from '../../run/other-systems.ts';
 import { joinStreams, type SessionEnd } from '../../run/session.ts';
 import { type AttachedStreams, attachedStreams, containerSettings } from '../../run/settings.ts';
 import { requireTerminal, terminalSize } from '../../terminal/terminal.ts';
@@ -61,6 +62,7 @@ async function attach(
 }
 
 async function run(context: CommandContext, flags: RunFlags, args: readonly string[]): Promise<number> {
+  refuseOtherSystems(flags);
   const prepared = await prepare(flags, args).catch((error: unknown) => {
     // These two docker prints as they are, with exit code 1.
     throw error instanceof CommandFailure && isPlain(error) ? error : runFailure(context, error);
