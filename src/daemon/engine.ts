@@ -176,6 +176,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     volumes,
     snapshotter,
     shelf: new MountShelf(join(execRoot, 'm')),
+    paths,
     events,
     log,
   });

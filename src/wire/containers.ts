@@ -172,6 +172,8 @@ export interface Mount {
     CreateMountpoint?: boolean;
     ReadOnlyNonRecursive?: boolean;
     ReadOnlyForceRecursive?: boolean;
+    /** Tare's own: `owner`, or `UID:GID` of the host that the container's user is to be. */
+    TareIDMap?: string;
   };
   VolumeOptions?: {
     NoCopy?: boolean;

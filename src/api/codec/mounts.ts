@@ -20,6 +20,7 @@ const bindOptions = object<BindOptions>('BindOptions', {
   createMountpoint: omitEmpty('CreateMountpoint', bool),
   readOnlyNonRecursive: omitEmpty('ReadOnlyNonRecursive', bool),
   readOnlyForceRecursive: omitEmpty('ReadOnlyForceRecursive', bool),
+  idmap: omitEmpty('TareIDMap', string),
 });
 
 const driverConfig = object<DriverConfig>('Driver', {

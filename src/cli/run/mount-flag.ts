@@ -145,6 +145,7 @@ export function parseMount(value: string): Mount {
     else if (key === 'volume-nocopy') options.VolumeOptions.NoCopy = flagValue(rawKey, text);
     else if (key === 'bind-nonrecursive') options.BindOptions.NonRecursive = flagValue(rawKey, text);
     else if (key === 'bind-create-src') options.BindOptions.CreateMountpoint = flagValue(rawKey, text);
+    else if (key === 'bind-idmap') options.BindOptions.TareIDMap = text ?? 'owner';
     else {
       if (text === undefined) throw new Error(`invalid field '${field}' must be a key=value pair`);
       if (!Object.hasOwn(SETTERS, key)) throw new Error(`unexpected key '${rawKey}' in '${field}'`);

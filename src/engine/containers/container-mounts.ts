@@ -9,15 +9,18 @@ import { fdPath, OpenFlag, openBeneath } from '../../kernel/openat2.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
 import type { VolumeService } from '../volumes/volumes.ts';
+import { attachMapped } from './bind-idmap.ts';
 import { checkPropagation, hasMountsBelow, makeBindSource } from './bind-source.ts';
 import type { Container, MountPoint } from './model.ts';
 import type { MountShelf } from './mount-shelf.ts';
+import type { ContainerPaths } from './paths.ts';
 
 /** What bringing containers' mounts into reach takes. */
 export interface ContainerMountsParts {
   readonly volumes: Pick<VolumeService, 'mount' | 'unmount'>;
   readonly snapshotter: Pick<Snapshotter, 'viewMounts'>;
   readonly shelf: MountShelf;
+  readonly paths: Pick<ContainerPaths, 'rootfs'>;
   readonly events: Pick<EventBus, 'emit'>;
   readonly log: Logger;
 }
@@ -61,7 +64,8 @@ export class ContainerMounts {
       case 'bind':
         makeBindSource(point);
         checkPropagation(point, point.propagation === '' ? [] : table());
-        return this.#bind(container.id, point, index, table);
+        if (point.idmap === undefined) return this.#bind(container.id, point, index, table);
+        return await this.#mapped(container, point, index);
       case 'image':
         return this.#image(container.id, point, index);
       case 'tmpfs':
@@ -81,6 +85,13 @@ export class ContainerMounts {
       readOnly: deep,
       isolated: !/shared|slave/.test(propagation),
     });
+    return target;
+  }
+
+  async #mapped(container: Container, point: MountPoint, index: number): Promise<string> {
+    const { shelf, paths } = this.#parts;
+    const target = shelf.place(container.id, index, point.source);
+    await attachMapped(container, point, target, paths.rootfs(container.id));
     return target;
   }
 

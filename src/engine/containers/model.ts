@@ -144,6 +144,8 @@ export interface MountRequest {
     createMountpoint: boolean;
     readOnlyNonRecursive: boolean;
     readOnlyForceRecursive: boolean;
+    /** Beyond Docker: `owner`, or `UID:GID` of the host that the container's user is to be. */
+    idmap?: string;
   };
   volumeOptions?: {
     noCopy: boolean;
@@ -250,6 +252,8 @@ export interface MountPoint {
   subpath?: string;
   /** Of a bind: what is mounted below its source does not come along, or stays writable when the bind is not. */
   below?: 'left-out' | 'writable';
+  /** Of a bind: the host's user that the container's user is there (bind-idmap.ts). */
+  idmap?: string;
   /** Of a bind by --mount: a missing source is made. */
   createSource?: boolean;
   /** Of an image: its id, and its layers, bottom first. */

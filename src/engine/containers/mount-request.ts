@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { posix } from 'node:path';
 import { TareError } from '../../base/errors.ts';
+import { isIdmap } from './bind-idmap.ts';
 import { checkTarget, isVolumeName, PROPAGATIONS } from './bind-spec.ts';
 import type { MountRequest } from './model.ts';
 
@@ -53,6 +54,9 @@ function checkBind({ source, readOnly, bindOptions }: MountRequest, fail: Fail):
   const propagation = bindOptions?.propagation ?? '';
   if (propagation !== '' && !PROPAGATIONS.includes(propagation)) {
     throw fail(`invalid propagation mode: ${propagation}`);
+  }
+  if (bindOptions?.idmap && !isIdmap(bindOptions.idmap)) {
+    throw fail(`bind-idmap must be "owner" or UID:GID of the host, not "${bindOptions.idmap}"`);
   }
   if (bindOptions?.readOnlyNonRecursive && bindOptions.readOnlyForceRecursive) {
     throw fail('ReadOnlyNonRecursive and ReadOnlyForceRecursive exclude each other');

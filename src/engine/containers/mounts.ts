@@ -196,6 +196,7 @@ class Resolver {
       destination: target,
       readWrite: !readOnly,
       propagation: bindOptions?.propagation || 'rprivate',
+      ...(bindOptions?.idmap && { idmap: bindOptions.idmap }),
       ...(bindOptions?.createMountpoint && { createSource: true }),
       ...(bindOptions?.readOnlyNonRecursive && { below: 'writable' }),
       ...(bindOptions?.nonRecursive && { below: 'left-out' }),
