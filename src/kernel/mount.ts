@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Errno, SyscallError } from './errno.ts';
-import { check, cstr, libc, syscall } from './ffi.ts';
+import { check, cstr, libc } from './ffi.ts';
+import { mountOneByOne, withShortLowers } from './long-mount.ts';
 
 /** Mount flags, include/uapi/linux/mount.h. */
 export const MountFlag = {
@@ -52,10 +53,17 @@ const FLAG_OPTIONS: Readonly<Record<string, number>> = {
 /** mount(2) takes one page of options. */
 const PAGE = 4096;
 
+/** What fsmount(2) calls the flags that it takes. */
+const MOUNT_ATTR: ReadonlyArray<readonly [number, number]> = [
+  [MountFlag.RDONLY, 0x1],
+  [MountFlag.NOSUID, 0x2],
+  [MountFlag.NODEV, 0x4],
+  [MountFlag.NOEXEC, 0x8],
+];
+
 /**
  * Mounts as mount(8) would with these options, without its loop devices and helpers. Options longer than a page
- * (overlays with many layers) go through fsopen/fsconfig, which takes lower directories one by one (`lowerdir+`,
- * kernel 6.5). Throws a SyscallError.
+ * (overlays with many layers) go another way: see long-mount.ts. Throws a SyscallError.
  */
 export function mount(type: string, source: string, target: string, options: readonly string[]): void {
   let flags = 0;
@@ -67,9 +75,26 @@ export function mount(type: string, source: string, target: string, options: rea
   }
   const text = data.join(',');
   if (Buffer.byteLength(text) >= PAGE) {
-    mountByFsconfig(type, source, target, flags, data);
+    mountLong(type, source, target, flags, data);
     return;
   }
+  mountPage(type, source, target, flags, text);
+}
+
+function mountLong(
+  type: string,
+  source: string,
+  target: string,
+  flags: number,
+  data: readonly string[],
+): void {
+  let attributes = 0;
+  for (const [flag, attribute] of MOUNT_ATTR) if (flags & flag) attributes |= attribute;
+  if (mountOneByOne(type, source, target, attributes, data)) return;
+  withShortLowers(data, (short) => mountPage(type, source, target, flags, short));
+}
+
+function mountPage(type: string, source: string, target: string, flags: number, text: string): void {
   const result = libc.mount(
     cstr(source),
     cstr(target),
@@ -78,51 +103,6 @@ export function mount(type: string, source: string, target: string, options: rea
     text ? cstr(text) : null,
   );
   check(result, `mount ${type || 'bind'} on`, target);
-}
-
-const FSCONFIG = { SET_FLAG: 0, SET_STRING: 1, CMD_CREATE: 6 } as const;
-const MOUNT_ATTR: ReadonlyArray<readonly [number, number]> = [
-  [MountFlag.RDONLY, 0x1],
-  [MountFlag.NOSUID, 0x2],
-  [MountFlag.NODEV, 0x4],
-  [MountFlag.NOEXEC, 0x8],
-];
-
-function mountByFsconfig(
-  type: string,
-  source: string,
-  target: string,
-  flags: number,
-  data: readonly string[],
-): void {
-  const fs = syscall('fsopen', type, cstr(type), 1 /* FSOPEN_CLOEXEC */);
-  let mounted = -1;
-  try {
-    const set = (key: string, value: string): void => {
-      syscall('fsconfig', `${key}=${value}`, fs, FSCONFIG.SET_STRING, cstr(key), cstr(value), 0);
-    };
-    if (source) set('source', source);
-    for (const option of data) {
-      const equals = option.indexOf('=');
-      if (equals < 0) {
-        syscall('fsconfig', option, fs, FSCONFIG.SET_FLAG, cstr(option), null, 0);
-        continue;
-      }
-      const key = option.slice(0, equals);
-      const value = option.slice(equals + 1);
-      if (key === 'lowerdir') for (const lower of value.split(':')) set('lowerdir+', lower);
-      else set(key, value);
-    }
-    syscall('fsconfig', 'create', fs, FSCONFIG.CMD_CREATE, null, null, 0);
-    let attributes = 0;
-    for (const [flag, attribute] of MOUNT_ATTR) if (flags & flag) attributes |= attribute;
-    mounted = syscall('fsmount', target, fs, 1 /* FSMOUNT_CLOEXEC */, attributes);
-    const AT_FDCWD = -100;
-    syscall('move_mount', target, mounted, cstr(''), AT_FDCWD, cstr(target), 4 /* MOVE_MOUNT_F_EMPTY_PATH */);
-  } finally {
-    if (mounted >= 0) libc.close(mounted);
-    libc.close(fs);
-  }
 }
 
 /**

@@ -1,8 +1,8 @@
 import { readdirSync, renameSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import type { Logger } from '../../base/log.ts';
 import { codeOf } from '../../kernel/errno.ts';
 import { randomName } from './layer-entry.ts';
+import { removeTree } from './remove-tree.ts';
 
 /**
  * Deletes trees without making anyone wait: a rename takes them out of sight at once, the deletion goes on in
@@ -48,7 +48,7 @@ export class Trash {
   /** Starts to delete something that is in the trash already. */
   delete(path: string): void {
     this.#deleting.add(path);
-    const run = rm(path, { recursive: true, force: true })
+    const run = removeTree(path)
       .catch((error: unknown) => {
         this.#logger.warn('cannot delete; the next start tries again', { path, error });
       })
