@@ -15,6 +15,7 @@ import { imageRoutes } from './routes/images.ts';
 import { laterRoutes } from './routes/later.ts';
 import { networkRoutes } from './routes/networks.ts';
 import { registryRoutes } from './routes/registries.ts';
+import { statisticsRoutes } from './routes/statistics.ts';
 import { swarmRoutes } from './routes/swarm.ts';
 import { systemRoutes } from './routes/system.ts';
 import { volumeRoutes } from './routes/volumes.ts';
@@ -39,6 +40,7 @@ export function allRoutes(dependencies: ApiDependencies): Route[] {
     ...containerRoutes(dependencies),
     ...containerLifecycleRoutes(dependencies.containers),
     ...containerStreamRoutes(dependencies),
+    ...statisticsRoutes(dependencies),
     ...execRoutes(dependencies.containers),
     ...imageRoutes(dependencies),
     ...imageTransferRoutes(dependencies),

@@ -1,6 +1,7 @@
 import type { Logger } from '../base/log.ts';
 import type { ContainerService } from '../engine/containers/containers.ts';
 import type { ContainerQuery, FilterMap, QueryLookups } from '../engine/containers/query.ts';
+import type { StatisticsService } from '../engine/containers/statistics.ts';
 import type { EventBus } from '../engine/events/events.ts';
 import type { ImageMounts } from '../engine/images/image-mounts.ts';
 import type { ImageService } from '../engine/images/images.ts';
@@ -16,6 +17,7 @@ import type { ImageRegistry } from './routes/engine-registry.ts';
 export interface ApiDependencies {
   /** `execsOf`: ids of a container's running execs. */
   readonly containers: ContainerService & { execsOf?(ref: string): string[] };
+  readonly statistics: StatisticsService;
   readonly images: ImageService;
   readonly imageMounts: Pick<ImageMounts, 'mount' | 'unmount' | 'list'>;
   readonly registries: RegistryAccess;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 /** What Tare reads of docker's client configuration, `~/.docker/config.json`. */
 export interface ClientConfig {
   readonly psFormat?: string;
+  readonly statsFormat?: string;
   readonly imagesFormat?: string;
   readonly networksFormat?: string;
   readonly volumesFormat?: string;
@@ -26,7 +27,7 @@ export function readConfig(dir: string): ClientConfig {
 /** A format that the user chose in the configuration file, or an empty text. */
 export function configuredFormat(
   dir: string,
-  name: 'psFormat' | 'imagesFormat' | 'networksFormat' | 'volumesFormat',
+  name: 'psFormat' | 'imagesFormat' | 'networksFormat' | 'volumesFormat' | 'statsFormat',
 ): string {
   const format = readConfig(dir)[name];
   return typeof format === 'string' ? format : '';

@@ -24,6 +24,7 @@ import { MountShelf } from '../engine/containers/mount-shelf.ts';
 import { ContainerPaths } from '../engine/containers/paths.ts';
 import { ContainerRecovery } from '../engine/containers/recovery.ts';
 import { ContainerRemover } from '../engine/containers/remover.ts';
+import { StatisticsSampler } from '../engine/containers/statistics-sampler.ts';
 import { Supervisor } from '../engine/containers/supervisor.ts';
 import { VolumeFiller } from '../engine/containers/volume-filler.ts';
 import { Waiters } from '../engine/containers/waiters.ts';
@@ -38,6 +39,7 @@ import { HostSystem } from '../engine/system/host-system.ts';
 import { StoreCheck } from '../engine/system/store-check.ts';
 import { LocalDriver } from '../engine/volumes/local-driver.ts';
 import { VolumeStore } from '../engine/volumes/volume-store.ts';
+import { interfaceCounters } from '../netdriver/interface-counters.ts';
 import { openNetworking, tableNameFor } from '../netdriver/open.ts';
 import { RegistryClient } from '../registry-client/client.ts';
 import { ensureHierarchies } from '../runtime/cgroups/layout.ts';
@@ -46,6 +48,7 @@ import { findInitProgram } from '../runtime/init-program.ts';
 import { compressRotated } from '../runtime/log/compress.ts';
 import { rotateLog } from '../runtime/log/rotate.ts';
 import { readMachine } from '../runtime/machine.ts';
+import { readSystemCpu } from '../runtime/system-cpu.ts';
 import { openSnapshotter } from '../snapshots/open.ts';
 import { Database } from '../store/database.ts';
 import { ContainerTable } from '../store/tables/containers.ts';
@@ -256,6 +259,13 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     onUnhealthy: () => {},
     log,
   });
+  const statistics = new StatisticsSampler({
+    set,
+    runtime,
+    interfaces: interfaceCounters,
+    systemCpu: readSystemCpu,
+    log,
+  });
   const recovery = new ContainerRecovery({
     set,
     runtime,
@@ -325,6 +335,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
 
   return {
     containers,
+    statistics,
     images,
     imageMounts,
     check,
@@ -355,6 +366,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     async close(): Promise<void> {
       health.close();
       logKeeper.close();
+      statistics.close();
       supervisor.close();
       await images.close();
       await networks.close();

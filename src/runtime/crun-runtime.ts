@@ -8,6 +8,7 @@ import { Hubs } from './attach/hubs.ts';
 import type { CgroupLayout } from './cgroups/cgroup.ts';
 import { readLayout } from './cgroups/layout.ts';
 import { MoveAhead } from './cgroups/move-ahead.ts';
+import type { CgroupStatistics } from './cgroups/statistics.ts';
 import { reopenLogFile, resizeTerminal } from './conmon/control.ts';
 import { Execs } from './conmon/execs.ts';
 import { ExitWatch } from './conmon/exit-watch.ts';
@@ -217,6 +218,13 @@ class CrunRuntime implements Runtime {
   async pids(id: string): Promise<number[]> {
     this.#tracked(id);
     return this.#remains.cgroup(id)?.pids() ?? [];
+  }
+
+  statistics(id: string): CgroupStatistics {
+    const tracked = this.#tracked(id);
+    const cgroup = isRunning(tracked) ? this.#remains.cgroup(id) : undefined;
+    if (!cgroup) throw new TareError('not-found', `container ${id} is not running`);
+    return cgroup.statistics();
   }
 
   async exec(request: ExecRequest): Promise<StartedExec> {

@@ -1,3 +1,4 @@
+import type { CgroupStatistics } from './cgroups/statistics.ts';
 import type { OciProcess, OciSpec } from './spec/oci-spec.ts';
 
 /**
@@ -38,6 +39,8 @@ export interface Runtime {
   delete(id: string): Promise<void>;
   /** Pids in the container's cgroup, as the host sees them. */
   pids(id: string): Promise<number[]>;
+  /** What the container has used so far: about a dozen small files. Throws `not-found` when it has ended. */
+  statistics(id: string): CgroupStatistics;
 
   /** Runs a further process in a running container; it is started when the promise resolves. */
   exec(request: ExecRequest): Promise<StartedExec>;

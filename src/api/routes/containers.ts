@@ -102,7 +102,6 @@ export function containerRoutes({ containers, paths }: Dependencies): Route[] {
         x.empty(204);
       },
     },
-    later('GET', '/containers/{name}/stats', 'stats'),
     later('HEAD', '/containers/{name}/archive', 'copying files'),
     later('GET', '/containers/{name}/archive', 'copying files'),
     later('PUT', '/containers/{name}/archive', 'copying files'),

@@ -110,7 +110,11 @@ export class EngineClient {
     parse: (line: string) => unknown = JSON.parse,
   ): AsyncGenerator<T> {
     const response = await this.request(method, path, options);
-    yield* jsonLines<T>(response.body, parse);
+    try {
+      yield* jsonLines<T>(response.body, parse);
+    } finally {
+      response.stream.close();
+    }
   }
 
   /** Asks for the raw connection behind an endpoint, as attach and exec do. */

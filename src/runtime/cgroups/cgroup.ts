@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf } from '../../kernel/errno.ts';
+import type { CgroupStatistics } from './statistics.ts';
+import { readStatisticsV1 } from './statistics-v1.ts';
+import { readStatisticsV2 } from './statistics-v2.ts';
 
 /** How the machine's cgroups are laid out below /sys/fs/cgroup (cgroups(7)). */
 export interface CgroupLayout {
@@ -44,6 +47,13 @@ export class Cgroup {
     };
     visit(join(this.#layout.processes, this.#path));
     return result;
+  }
+
+  /** What it has used so far; parts are undefined when it is gone. */
+  statistics(): CgroupStatistics {
+    return this.#layout.version === 2
+      ? readStatisticsV2(join(this.#layout.processes, this.#path))
+      : readStatisticsV1(this.#layout, this.#path);
   }
 
   /** Sends a signal to all its processes; those that have just ended are passed over. */

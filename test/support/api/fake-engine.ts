@@ -12,6 +12,7 @@ import { MEDIA_TYPES } from '../../../src/oci/manifest.ts';
 import { canonicalString, type Reference } from '../../../src/oci/reference.ts';
 import { FakeContainers, NOW } from './fake-containers.ts';
 import { FakeImages } from './fake-images.ts';
+import { FakeStatistics } from './fake-statistics.ts';
 
 export const fakeNetwork: Network = {
   id: 'ab'.repeat(32),
@@ -212,6 +213,7 @@ export function fakeDependencies() {
   };
   const dependencies = {
     containers,
+    statistics: new FakeStatistics(containers),
     images,
     registries: new FakeRegistries(),
     networks,
