@@ -2,6 +2,7 @@ import type { ApiDependencies } from './dependencies.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Route } from './router.ts';
 import { checkRoutes } from './routes/check.ts';
+import { containerArchiveRoutes } from './routes/container-archive.ts';
 import { containerLifecycleRoutes } from './routes/container-lifecycle.ts';
 import { containerListRoutes } from './routes/container-list.ts';
 import { containerStreamRoutes } from './routes/container-streams.ts';
@@ -41,6 +42,7 @@ export function allRoutes(dependencies: ApiDependencies): Route[] {
     ...containerLifecycleRoutes(dependencies.containers),
     ...containerStreamRoutes(dependencies),
     ...statisticsRoutes(dependencies),
+    ...containerArchiveRoutes(dependencies),
     ...execRoutes(dependencies.containers),
     ...imageRoutes(dependencies),
     ...imageTransferRoutes(dependencies),

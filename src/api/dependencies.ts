@@ -1,4 +1,5 @@
 import type { Logger } from '../base/log.ts';
+import type { ContainerArchives } from '../engine/containers/container-archives.ts';
 import type { ContainerService } from '../engine/containers/containers.ts';
 import type { ContainerQuery, FilterMap, QueryLookups } from '../engine/containers/query.ts';
 import type { StatisticsService } from '../engine/containers/statistics.ts';
@@ -18,6 +19,7 @@ export interface ApiDependencies {
   /** `execsOf`: ids of a container's running execs. */
   readonly containers: ContainerService & { execsOf?(ref: string): string[] };
   readonly statistics: StatisticsService;
+  readonly archives: Pick<ContainerArchives, 'stat' | 'get' | 'put'>;
   readonly images: ImageService;
   readonly imageMounts: Pick<ImageMounts, 'mount' | 'unmount' | 'list'>;
   readonly registries: RegistryAccess;

@@ -8,12 +8,13 @@ export async function pipeTar(
   x: Exchange,
   bytes: ReadableStream<Uint8Array>,
   contentType: string,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const { signal } = x;
   const reader = bytes.getReader();
   try {
     let next = await reader.read();
-    x.begin(200, { 'Content-Type': contentType });
+    x.begin(200, { 'Content-Type': contentType, ...headers });
     for (; !next.done && !signal.aborted; next = await reader.read()) await x.write(next.value);
     if (!signal.aborted) x.response.end();
   } finally {

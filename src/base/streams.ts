@@ -69,3 +69,35 @@ export async function* piecesOf(
   }
   if (filled > 0) yield buffer.slice(0, filled);
 }
+
+/** The same stream; `done` is called, and waited for, when it has ended, failed or was cancelled. */
+export function onEnd(
+  stream: ReadableStream<Uint8Array>,
+  done: () => void | Promise<void>,
+): ReadableStream<Uint8Array> {
+  const reader = stream.getReader();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        let next: Awaited<ReturnType<typeof reader.read>>;
+        try {
+          next = await reader.read();
+        } catch (error) {
+          await done();
+          throw error;
+        }
+        if (next.done) {
+          await done();
+          controller.close();
+        } else {
+          controller.enqueue(next.value);
+        }
+      },
+      async cancel(reason) {
+        await reader.cancel(reason).catch(() => {});
+        await done();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}

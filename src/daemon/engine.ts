@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { BlockGzip } from '../archive/block-gzip.ts';
+import { RootedThreads } from '../archive/rooted/rooted-threads.ts';
 import { writeTree } from '../archive/write-tree.ts';
 import { buildVersion } from '../base/build-version.ts';
 import type { Logger } from '../base/log.ts';
 import { LocalContentStore } from '../content/local-store.ts';
 import { BundleFiles } from '../engine/containers/bundle-files.ts';
+import { ContainerArchives } from '../engine/containers/container-archives.ts';
 import { ContainerEngine } from '../engine/containers/container-engine.ts';
 import { ContainerFiles } from '../engine/containers/container-files.ts';
 import { ContainerMounts } from '../engine/containers/container-mounts.ts';
@@ -76,7 +78,8 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
   const events = new EventLog(log);
   const set = new ContainerSet(new ContainerTable(database));
   const paths = new ContainerPaths(dataRoot, execRoot);
-  for (const directory of [paths.root, paths.bundles]) mkdirSync(directory, { recursive: true, mode: 0o711 });
+  for (const directory of [paths.root, paths.bundles, paths.views])
+    mkdirSync(directory, { recursive: true, mode: 0o711 });
   const mounted = ensureHierarchies();
   if (mounted.length > 0) log.info('mounted cgroup hierarchies', { at: mounted.join(' ') });
   const machine = readMachine();
@@ -266,6 +269,8 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     systemCpu: readSystemCpu,
     log,
   });
+  const trees = new RootedThreads();
+  const archives = new ContainerArchives({ set, supervisor, snapshotter, paths, trees, events });
   const recovery = new ContainerRecovery({
     set,
     runtime,
@@ -336,6 +341,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
   return {
     containers,
     statistics,
+    archives,
     images,
     imageMounts,
     check,
@@ -368,6 +374,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       logKeeper.close();
       statistics.close();
       supervisor.close();
+      trees.close();
       await images.close();
       await networks.close();
       networking.close();

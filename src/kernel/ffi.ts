@@ -33,6 +33,7 @@ const library = dlopen('libc.so.6', {
   mknod: { args: [pointer, u32, u64], returns: i32 },
   lgetxattr: { args: [pointer, pointer, pointer, u64], returns: i64 },
   lsetxattr: { args: [pointer, pointer, pointer, u64, i32], returns: i32 },
+  fsetxattr: { args: [i32, pointer, pointer, u64, i32], returns: i32 },
   llistxattr: { args: [pointer, pointer, u64], returns: i64 },
   epoll_create1: { args: [i32], returns: i32 },
   epoll_ctl: { args: [i32, i32, i32, pointer], returns: i32 },

@@ -19,6 +19,7 @@ export const fileCalls = dlopen('libc.so.6', {
   mknod: { args: [pointer, u32, u64], returns: i32 },
   rename: { args: [pointer, pointer], returns: i32 },
   unlink: { args: [pointer], returns: i32 },
+  unlinkat: { args: [i32, pointer, i32], returns: i32 },
   lchown: { args: [pointer, u32, u32], returns: i32 },
   fchown: { args: [i32, u32, u32], returns: i32 },
   chmod: { args: [pointer, u32], returns: i32 },

@@ -163,6 +163,17 @@ export function unlinkPath(path: string): void {
   fail(libc.unlink(firstPointer), 'unlink', path);
 }
 
+const AT_REMOVEDIR = 0x200;
+
+/** Removes a name, of a directory (`isDirectory`, which must be empty) or of anything else; false when it is gone. */
+export function removeAt(directory: number, name: string, isDirectory: boolean): boolean {
+  load(first, name);
+  if (libc.unlinkat(directory, firstPointer, isDirectory ? AT_REMOVEDIR : 0) === 0) return true;
+  const code = errno();
+  if (code === 2) return false;
+  throw new SyscallError('remove', printable(name), code);
+}
+
 /** lchown(2). */
 export function setOwner(path: string, uid: number, gid: number): void {
   load(first, path);

@@ -125,6 +125,8 @@ export function unmount(target: string): void {
 /** One line of /proc/self/mountinfo (proc(5)). */
 export interface MountInfo {
   readonly id: number;
+  /** Of the file system, `major:minor`. */
+  readonly device: string;
   readonly root: string;
   readonly target: string;
   readonly type: string;
@@ -147,6 +149,7 @@ export function listMounts(pid: number | 'self' = 'self'): MountInfo[] {
     const [type = '', source = '', superOptions = ''] = right.split(' ');
     result.push({
       id: Number(fields[0]),
+      device: fields[2] ?? '',
       root: decode(fields[3] ?? ''),
       target: decode(fields[4] ?? ''),
       options: fields[5] ?? '',

@@ -1,10 +1,12 @@
+import { codeOf } from './errno.ts';
 import { check, cstr, syscall } from './ffi.ts';
 import { closeFd, openFd } from './namespaces.ts';
 
 /** How a path below a directory is resolved, openat2(2). */
+const RESOLVE_NO_MAGICLINKS = 0x02;
+const RESOLVE_NO_SYMLINKS = 0x04;
 const RESOLVE_BENEATH = 0x08;
 const RESOLVE_IN_ROOT = 0x10;
-const RESOLVE_NO_MAGICLINKS = 0x02;
 
 /** Flags of open(2) on x86-64 and arm64. */
 export const OpenFlag = {
@@ -21,8 +23,53 @@ function openHow(flags: number, resolve: number): BigUint64Array {
 }
 
 function openat2(directory: number, path: string, flags: number, resolve: number): number {
+  return openat2Bytes(directory, path, cstr(path), flags, resolve);
+}
+
+/** A rename or a mount elsewhere makes the kernel give up a resolution with `..` (EAGAIN): it is tried again. */
+const ATTEMPTS = 128;
+
+function openat2Bytes(
+  directory: number,
+  subject: string,
+  path: Buffer,
+  flags: number,
+  resolve: number,
+): number {
   const how = openHow(flags, resolve);
-  return syscall('openat2', path, directory, cstr(path), how, how.byteLength);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return syscall('openat2', subject, directory, path, how, how.byteLength);
+    } catch (error) {
+      if (codeOf(error) !== 'EAGAIN' || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** A byte string (one character a byte) for a call. Throws on an inner NUL, which the kernel would cut it at. */
+function bytesOf(path: string): Buffer {
+  return path.includes('\0') ? cstr(path) : Buffer.from(`${path}\0`, 'latin1');
+}
+
+/**
+ * Like `openInRoot` for a root that is open and a path that is a byte string. Magic links (`/proc/PID/root`) are
+ * refused with ELOOP.
+ */
+export function openAtRoot(root: number, path: string, flags: number): number {
+  return openat2Bytes(root, printable(path), bytesOf(path), flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+/**
+ * Opens a byte string below an open directory without following any link on the way: ELOOP tells that there is one,
+ * EXDEV that `..` leads out.
+ */
+export function openWithoutLinks(directory: number, path: string, flags: number): number {
+  const resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  return openat2Bytes(directory, printable(path), bytesOf(path), flags, resolve);
+}
+
+function printable(path: string): string {
+  return Buffer.from(path, 'latin1').toString('utf8');
 }
 
 /**

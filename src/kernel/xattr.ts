@@ -47,3 +47,12 @@ export function setXattr(path: string, name: string, bytes: Uint8Array): boolean
   if (code === Errno.EOPNOTSUPP || code === Errno.EPERM) return false;
   throw new SyscallError(`setxattr ${name}`, path, code);
 }
+
+/** Like `setXattr` for an open file; `subject` names it in errors. */
+export function setXattrOf(fd: number, name: string, bytes: Uint8Array, subject: string): boolean {
+  const source = bytes.byteLength === 0 ? Buffer.alloc(1) : bytes;
+  if (libc.fsetxattr(fd, pathPointer(name), source, BigInt(bytes.byteLength), 0) === 0) return true;
+  const code = errno();
+  if (code === Errno.EOPNOTSUPP || code === Errno.EPERM) return false;
+  throw new SyscallError(`setxattr ${name}`, subject, code);
+}

@@ -5,7 +5,7 @@ import { requireJson } from '../body.ts';
 import { createContainerBody, updateContainerBody } from '../codec/bodies.ts';
 import { inspectContainer } from '../convert/container.ts';
 import type { ApiDependencies } from '../dependencies.ts';
-import { HttpError, notYet } from '../errors.ts';
+import { HttpError } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import { flag, text } from '../query.ts';
 import type { Route } from '../router.ts';
@@ -102,20 +102,7 @@ export function containerRoutes({ containers, paths }: Dependencies): Route[] {
         x.empty(204);
       },
     },
-    later('HEAD', '/containers/{name}/archive', 'copying files'),
-    later('GET', '/containers/{name}/archive', 'copying files'),
-    later('PUT', '/containers/{name}/archive', 'copying files'),
   ];
-}
-
-function later(method: Route['method'], pattern: string, what: string): Route {
-  return {
-    method,
-    pattern,
-    handle() {
-      throw notYet(what);
-    },
-  };
 }
 
 async function readCreate(x: Exchange): Promise<CreateContainer> {

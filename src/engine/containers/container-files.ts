@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { newId } from '../../base/ids.ts';
+import { onEnd } from '../../base/streams.ts';
 import { mount, unmount } from '../../kernel/mount.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
@@ -47,7 +48,7 @@ export class ContainerFiles {
     await mkdir(root, { recursive: true, mode: 0o700 });
     try {
       for (const spec of snapshotter.secondLook(id)) mount(spec.type, spec.source, root, spec.options);
-      return whenDone(tarTree(root), done);
+      return onEnd(tarTree(root), done);
     } catch (error) {
       await done();
       throw error;
@@ -114,29 +115,4 @@ function imageConfigOf(config: ContainerConfig): NonNullable<Parameters<typeof a
     ...(config.shell && { Shell: config.shell }),
     OnBuild: config.onBuild ?? null,
   };
-}
-
-/** Calls `done` when the stream has ended, failed or was cancelled. */
-function whenDone(stream: ReadableStream<Uint8Array>, done: () => Promise<void>): ReadableStream<Uint8Array> {
-  const reader = stream.getReader();
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const { done: ended, value } = await reader.read();
-        if (ended) {
-          await done();
-          controller.close();
-        } else {
-          controller.enqueue(value);
-        }
-      } catch (error) {
-        await done();
-        throw error;
-      }
-    },
-    async cancel(reason) {
-      await reader.cancel(reason).catch(() => {});
-      await done();
-    },
-  });
 }

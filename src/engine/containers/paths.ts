@@ -4,10 +4,12 @@ import { join } from 'node:path';
 export class ContainerPaths {
   readonly #dataRoot: string;
   readonly #execRoot: string;
+  readonly #views: string;
 
   constructor(dataRoot: string, execRoot: string) {
     this.#dataRoot = join(dataRoot, 'containers');
     this.#execRoot = join(execRoot, 'c');
+    this.#views = join(execRoot, 'v');
   }
 
   /** Parent of all containers' directories. */
@@ -48,6 +50,11 @@ export class ContainerPaths {
   /** Where a shareable container's /dev/shm is mounted. */
   shm(id: string): string {
     return join(this.#execRoot, id, 'shm');
+  }
+
+  /** An empty directory: views of roots are mounted there, each in a mount namespace of its own. */
+  get views(): string {
+    return this.#views;
   }
 
   /** Where the root file system is mounted. */

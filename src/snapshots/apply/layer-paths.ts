@@ -1,3 +1,4 @@
+import { parentOf } from '../../archive/byte-paths.ts';
 import type { ByteString } from '../../archive/byte-string.ts';
 import { toText } from '../../archive/byte-string.ts';
 import { TareError } from '../../base/errors.ts';
@@ -76,20 +77,4 @@ export class LayerPaths {
     for (const known of this.directories) if (known.startsWith(prefix)) this.directories.delete(known);
     for (const known of this.links.keys()) if (known.startsWith(prefix)) this.links.delete(known);
   }
-}
-
-/** The directory part; empty for a name at the top. */
-export function parentOf(path: ByteString): ByteString {
-  const slash = path.lastIndexOf('/');
-  return slash < 0 ? '' : path.slice(0, slash);
-}
-
-/** The last part. */
-export function baseOf(path: ByteString): ByteString {
-  return path.slice(path.lastIndexOf('/') + 1);
-}
-
-/** `directory/name`, with the empty directory as root. */
-export function joinPath(directory: ByteString, name: ByteString): ByteString {
-  return directory === '' ? name : `${directory}/${name}`;
 }

@@ -1,3 +1,4 @@
+import { baseOf, joinPath, parentOf } from '../../archive/byte-paths.ts';
 import { type ByteString, toByteString, toText } from '../../archive/byte-string.ts';
 import type { SparsePiece, TarEntry } from '../../archive/tar-entry.ts';
 import type { TarSink } from '../../archive/tar-parser.ts';
@@ -27,7 +28,7 @@ import {
   writeFullyAt,
 } from '../../kernel/files.ts';
 import { setXattr } from '../../kernel/xattr.ts';
-import { baseOf, componentsOf, joinPath, LayerPaths, parentOf } from '../apply/layer-paths.ts';
+import { componentsOf, LayerPaths } from '../apply/layer-paths.ts';
 import { checkFacts, checkName, PATH_LIMIT } from '../apply/member-limits.ts';
 import {
   AUFS_PREFIX,

@@ -1,8 +1,9 @@
+import { joinPath } from '../../archive/byte-paths.ts';
 import { type ByteString, toText } from '../../archive/byte-string.ts';
 import type { TarEntry } from '../../archive/tar-entry.ts';
 import type { TarSink } from '../../archive/tar-parser.ts';
 import { TareError } from '../../base/errors.ts';
-import { componentsOf, joinPath } from '../apply/layer-paths.ts';
+import { componentsOf } from '../apply/layer-paths.ts';
 import { checkFacts, checkName } from '../apply/member-limits.ts';
 import { AUFS_PREFIX, isForbiddenXattr, OPAQUE_NAME, WHITEOUT_PREFIX } from '../apply/overlay-attributes.ts';
 import { isKeepable } from './attributes.ts';

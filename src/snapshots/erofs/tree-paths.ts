@@ -1,6 +1,7 @@
+import { joinPath } from '../../archive/byte-paths.ts';
 import type { ByteString } from '../../archive/byte-string.ts';
 import { TareError } from '../../base/errors.ts';
-import { joinPath, LINKS_LIMIT } from '../apply/layer-paths.ts';
+import { LINKS_LIMIT } from '../apply/layer-paths.ts';
 import type { LayerNode } from './node.ts';
 
 /** A directory of a layer's tree. */

@@ -1,6 +1,6 @@
+import { joinPath } from '../../archive/byte-paths.ts';
 import { type ByteString, toText } from '../../archive/byte-string.ts';
 import { Breath } from '../../base/streams.ts';
-import { joinPath } from '../apply/layer-paths.ts';
 import type { Change } from '../snapshots.ts';
 import { type SnapshotItem, walkSnapshot } from './walk-snapshot.ts';
 

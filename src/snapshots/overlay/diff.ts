@@ -1,10 +1,10 @@
+import { baseOf, joinPath, parentOf } from '../../archive/byte-paths.ts';
 import type { ByteString } from '../../archive/byte-string.ts';
 import { OutputBuffer } from '../../archive/output-buffer.ts';
 import { encodeTarHeader, tarEnd } from '../../archive/tar-writer.ts';
 import { MemberWriter } from '../../archive/tree-members.ts';
 import { isContentXattr } from '../../archive/write-tree.ts';
 import { Breath, streamOf } from '../../base/streams.ts';
-import { baseOf, joinPath, parentOf } from '../apply/layer-paths.ts';
 import { OPAQUE_NAME, WHITEOUT_PREFIX } from '../apply/overlay-attributes.ts';
 import { PendingDirectories } from './changes.ts';
 import { walkSnapshot } from './walk-snapshot.ts';

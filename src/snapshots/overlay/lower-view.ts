@@ -1,3 +1,4 @@
+import { baseOf, parentOf } from '../../archive/byte-paths.ts';
 import type { ByteString } from '../../archive/byte-string.ts';
 import {
   AT_FDCWD,
@@ -10,7 +11,6 @@ import {
   statusOf,
 } from '../../kernel/files.ts';
 import { getXattr } from '../../kernel/xattr.ts';
-import { baseOf, parentOf } from '../apply/layer-paths.ts';
 import { isWhiteout, OPAQUE_XATTR } from '../apply/overlay-attributes.ts';
 
 /** What lower layers show at a path. */

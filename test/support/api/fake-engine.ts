@@ -162,6 +162,40 @@ const info: SystemInfo = {
   warnings: [],
 };
 
+/** Copies what is put, and gives it back. */
+class FakeArchives {
+  readonly #containers: FakeContainers;
+  #tar = new Uint8Array();
+
+  constructor(containers: FakeContainers) {
+    this.#containers = containers;
+  }
+
+  async stat(ref: string, path: string) {
+    this.#containers.get(ref);
+    if (path === '/nope')
+      throw new TareError('not-found', `Could not find the file ${path} in container ${ref}`);
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    return {
+      name,
+      size: 5,
+      mode: 0o104755,
+      seconds: 1_000_000_000,
+      nanoseconds: 120_000_000,
+      linkTarget: '',
+    };
+  }
+
+  async get(ref: string, path: string) {
+    const status = await this.stat(ref, path);
+    return { status, tar: new Response(this.#tar).body! };
+  }
+
+  async put(_ref: string, _path: string, tar: ReadableStream<Uint8Array>) {
+    this.#tar = new Uint8Array(await new Response(tar).arrayBuffer());
+  }
+}
+
 class FakeImageMounts {
   readonly #images: FakeImages;
   readonly #mounted = new Set<string>();
@@ -243,6 +277,7 @@ export function fakeDependencies() {
     }),
     check: { async *run() {} },
     imageRegistry: { serve: () => ({ address: '127.0.0.1:1', close: async () => {} }) },
+    archives: new FakeArchives(containers),
     imageMounts: new FakeImageMounts(images),
     storageDriver: 'overlay',
     version: '0.1.0',

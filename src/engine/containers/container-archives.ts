@@ -1,0 +1,147 @@
+import type { PathStatus, RootedTree, RootedTrees, RootSource } from '../../archive/rooted/rooted.ts';
+import { TareError } from '../../base/errors.ts';
+import { onEnd } from '../../base/streams.ts';
+import { codeOf } from '../../kernel/errno.ts';
+import type { Snapshotter } from '../../snapshots/snapshots.ts';
+import type { EventBus } from '../events/events.ts';
+import { containerEvent } from './container-event.ts';
+import type { ContainerSet } from './container-set.ts';
+import { isAlive } from './lifecycle.ts';
+import type { Container } from './model.ts';
+import type { ContainerPaths } from './paths.ts';
+import type { Supervisor } from './supervisor.ts';
+
+/** What copying files takes. */
+export interface ContainerArchivesParts {
+  readonly set: ContainerSet;
+  readonly supervisor: Pick<Supervisor, 'exclusive'>;
+  readonly snapshotter: Pick<Snapshotter, 'mounts'>;
+  readonly paths: ContainerPaths;
+  readonly trees: RootedTrees;
+  readonly events: EventBus;
+}
+
+export interface PutOptions {
+  readonly noOverwriteDirNonDir: boolean;
+  readonly copyUIDGID: boolean;
+}
+
+/**
+ * Files in and out of containers, as dockerd's archive endpoints have them: `docker cp`. A running container is seen as
+ * its first process sees it, volumes, binds and tmpfs with it; one that does not run is mounted for the while, and does
+ * not start before the copy is over.
+ */
+export class ContainerArchives {
+  readonly #parts: ContainerArchivesParts;
+
+  constructor(parts: ContainerArchivesParts) {
+    this.#parts = parts;
+  }
+
+  /** What is at `path` in a container. Throws `not-found` in Docker's words. */
+  async stat(ref: string, path: string): Promise<PathStatus> {
+    return await this.#inside(ref, path, (tree) => tree.stat(path));
+  }
+
+  /** A file or directory as a tar. */
+  async get(ref: string, path: string): Promise<{ status: PathStatus; tar: ReadableStream<Uint8Array> }> {
+    const started = Promise.withResolvers<{ status: PathStatus; tar: ReadableStream<Uint8Array> }>();
+    const copying = this.#inside(ref, path, async (tree, container) => {
+      const { status, tar } = await tree.pack(path);
+      this.#parts.events.emit(containerEvent(container, 'archive-path'));
+      const over = Promise.withResolvers<void>();
+      started.resolve({ status, tar: onEnd(tar, over.resolve) });
+      await over.promise;
+    });
+    copying.catch(started.reject);
+    return await started.promise;
+  }
+
+  /** Unpacks a tar in a directory of a container. */
+  async put(ref: string, path: string, tar: ReadableStream<Uint8Array>, options: PutOptions): Promise<void> {
+    try {
+      await this.#inside(ref, path, async (tree, container) => {
+        checkWritable(container, await tree.enter(path));
+        await tree.unpack(tar, { keepKinds: options.noOverwriteDirNonDir, owner: undefined });
+        this.#parts.events.emit(containerEvent(container, 'extract-to-dir'));
+      });
+    } catch (error) {
+      if (!tar.locked) await tar.cancel().catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Runs `body` with the container's root open. */
+  async #inside<T>(
+    ref: string,
+    path: string,
+    body: (tree: RootedTree, container: Container) => Promise<T>,
+  ): Promise<T> {
+    const { set, supervisor } = this.#parts;
+    const { id } = set.get(ref);
+    try {
+      const container = set.get(id);
+      if (isAlive(container.state)) return await this.#open(container, body);
+      return await supervisor.exclusive(id, () => this.#open(set.get(id), body));
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      throw new TareError('not-found', `Could not find the file ${path} in container ${ref}`, error);
+    }
+  }
+
+  async #open<T>(
+    container: Container,
+    body: (tree: RootedTree, container: Container) => Promise<T>,
+  ): Promise<T> {
+    const tree = await this.#parts.trees.open(this.#rootOf(container));
+    try {
+      return await body(tree, container);
+    } finally {
+      await tree.close();
+    }
+  }
+
+  #rootOf(container: Container): RootSource {
+    const { id, state, mounts, hostConfig } = container;
+    if (isAlive(state)) {
+      const mountPoints = [
+        ...mounts.map(({ destination }) => destination),
+        ...Object.keys(hostConfig.tmpfs),
+        ...NETWORK_FILES,
+      ];
+      return { kind: 'living', pid: state.pid, cgroup: id, mountPoints };
+    }
+    const { paths, snapshotter } = this.#parts;
+    return {
+      kind: 'mounted',
+      at: paths.views,
+      mounts: snapshotter.mounts(id),
+      binds: mounts
+        .filter(({ type }) => type !== 'tmpfs')
+        .map(({ source, destination, readWrite, type }) => ({
+          source,
+          destination,
+          readOnly: !readWrite,
+          recursive: type === 'bind',
+        })),
+    };
+  }
+}
+
+/** Files that are mounted in every container and count as its own. */
+const NETWORK_FILES = ['/etc/hosts', '/etc/hostname', '/etc/resolv.conf'];
+
+/** Throws `forbidden` in Docker's words when what lies at `path` (without links) may not be written. */
+function checkWritable({ mounts, hostConfig, state }: Container, path: string): void {
+  const isBelow = (at: string): boolean => at === '/' || path === at || path.startsWith(`${at}/`);
+  const point = mounts
+    .filter(({ destination }) => isBelow(destination))
+    .toSorted((a, b) => b.destination.length - a.destination.length)[0];
+  if (point !== undefined && !point.readWrite) {
+    throw new TareError('forbidden', 'mounted volume is marked read-only');
+  }
+  const inMemory = isAlive(state) && Object.keys(hostConfig.tmpfs).some(isBelow);
+  if (point === undefined && !inMemory && hostConfig.readonlyRootfs) {
+    throw new TareError('forbidden', 'container rootfs is marked read-only');
+  }
+}
