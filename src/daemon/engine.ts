@@ -14,6 +14,7 @@ import { ContainerFiles } from '../engine/containers/container-files.ts';
 import { ContainerMounts } from '../engine/containers/container-mounts.ts';
 import { ContainerSet } from '../engine/containers/container-set.ts';
 import { ContainerCreator } from '../engine/containers/creator.ts';
+import { EtcFiles } from '../engine/containers/etc-files.ts';
 import { ExecSet } from '../engine/containers/exec-set.ts';
 import { HealthMonitor } from '../engine/containers/health-monitor.ts';
 import { runProbe } from '../engine/containers/health-probe.ts';
@@ -23,6 +24,8 @@ import { readContainerLog } from '../engine/containers/logging/container-log.ts'
 import { DRIVER_NAMES } from '../engine/containers/logging/driver-options.ts';
 import { LogKeeper } from '../engine/containers/logging/log-keeper.ts';
 import { MountShelf } from '../engine/containers/mount-shelf.ts';
+import { NameIndex } from '../engine/containers/name-index.ts';
+import { NetworkChanges } from '../engine/containers/network-changes.ts';
 import { ContainerPaths } from '../engine/containers/paths.ts';
 import { ContainerRecovery } from '../engine/containers/recovery.ts';
 import { ContainerRemover } from '../engine/containers/remover.ts';
@@ -41,6 +44,7 @@ import { HostSystem } from '../engine/system/host-system.ts';
 import { StoreCheck } from '../engine/system/store-check.ts';
 import { LocalDriver } from '../engine/volumes/local-driver.ts';
 import { VolumeStore } from '../engine/volumes/volume-store.ts';
+import { Resolver } from '../netdriver/dns/resolver.ts';
 import { interfaceCounters } from '../netdriver/interface-counters.ts';
 import { openNetworking, tableNameFor } from '../netdriver/open.ts';
 import { RegistryClient } from '../registry-client/client.ts';
@@ -110,6 +114,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     table: new NetworkTable(database),
     drivers: networking.drivers,
     namespaces: networking.namespaces,
+    names: new Resolver({ source: new NameIndex(set), log }),
     host: networking.host,
     defaultBridge:
       config.bridge === 'none'
@@ -158,6 +163,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
   });
 
   const waiters = new Waiters();
+  const etcFiles = new EtcFiles(paths, set, () => networks.find('bridge')?.subnets[0]?.gateway ?? '');
   const bundles = new BundleFiles({
     runtime,
     paths,
@@ -165,7 +171,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     initProgram: findInitProgram(),
     cgroupParent: CGROUP_PARENT,
     containers: set,
-    hostGateway: () => networks.find('bridge')?.subnets[0]?.gateway ?? '',
+    etcFiles,
   });
   const execs = new ExecSet({
     set,
@@ -244,6 +250,13 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       log,
     }),
     supervisor,
+    networkChanges: new NetworkChanges({
+      set,
+      networks,
+      exclusive: (id, body) => supervisor.exclusive(id, body),
+      rewriteFiles: (before, after) => etcFiles.rewrite(before, after),
+      log,
+    }),
     remover,
     files,
     execs,

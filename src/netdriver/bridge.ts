@@ -75,6 +75,11 @@ export class BridgeDriver implements NetworkDriver {
     this.#sweeper ??= setTimeout(() => this.#sweep(), LEFTOVER_MS);
   }
 
+  async unplug(_network: NetworkSpec, endpoint: EndpointSpec): Promise<void> {
+    this.#leaving.delete(endpoint.hostInterface);
+    if (findLink(this.#route, endpoint.hostInterface)) await this.#deleteLinks([endpoint.hostInterface]);
+  }
+
   async publish(
     network: NetworkSpec,
     endpoint: EndpointSpec,

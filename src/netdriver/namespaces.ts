@@ -5,7 +5,8 @@ import { codeOf } from '../kernel/errno.ts';
 import { closeFd, insideNetwork, newNetworkNamespace, openFd } from '../kernel/namespaces.ts';
 import { findLink, setLink } from '../kernel/netlink/links.ts';
 import { NetlinkProtocol, NetlinkSocket } from '../kernel/netlink/socket.ts';
-import type { NamespacePool, NetworkNamespace, NetworkSpec } from './netdriver.ts';
+import { replaceDefaultRoutes } from './default-route.ts';
+import type { DefaultRoute, NamespacePool, NetworkNamespace, NetworkSpec } from './netdriver.ts';
 import { newHostInterface, PREPARED_INTERFACE, plug, whenNotFull } from './plug.ts';
 
 /** `lo` is the first link of every namespace. */
@@ -88,6 +89,10 @@ export class HeldNamespaces implements NamespacePool {
       if (isKind(error, 'not-found')) throw new TareError('not-found', `no process ${pid}`, error);
       throw error;
     }
+  }
+
+  route(ns: NetworkNamespace, through: DefaultRoute | undefined): void {
+    replaceDefaultRoutes(ns, through);
   }
 
   async close(): Promise<void> {

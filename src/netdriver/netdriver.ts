@@ -26,6 +26,8 @@ export interface NetworkDriver {
   join(network: NetworkSpec, endpoint: EndpointSpec, ns: NetworkNamespace): Promise<void>;
   /** Removes the endpoint's interface if it is still there. Idempotent; the namespace may be gone already. */
   leave(network: NetworkSpec, endpoint: EndpointSpec): Promise<void>;
+  /** Takes the endpoint's interface out of a namespace that lives on; resolves when it is gone. Idempotent. */
+  unplug(network: NetworkSpec, endpoint: EndpointSpec): Promise<void>;
   /**
    * Reserves the host ports (held bound against other programs) and leads them to the endpoint. All or none.
    * Publications with `hostPort` 0 get a free one; the result has them all filled in.
@@ -56,6 +58,8 @@ export interface NamespacePool {
   keepReady(network: NetworkSpec, count: number): void;
   /** The namespace of a running process. Throws `not-found`. */
   ofProcess(pid: number): NetworkNamespace;
+  /** Replaces the default routes of a namespace: these gateways through that interface, or none at all. */
+  route(ns: NetworkNamespace, through: DefaultRoute | undefined): void;
   close(): Promise<void>;
 }
 
@@ -66,6 +70,13 @@ export interface NetworkNamespace {
   /** A ready-made interface in it: name on the host's side and the network it is plugged into. */
   readonly prepared?: { readonly networkId: string; readonly hostInterface: string };
   close(): void;
+}
+
+/** Where packets go that are for no network of the container's. */
+export interface DefaultRoute {
+  readonly interfaceName: string;
+  /** Bare addresses, at most one of each family. */
+  readonly gateways: readonly string[];
 }
 
 export interface NetworkSpec {

@@ -17,6 +17,7 @@ export class PassiveDriver implements NetworkDriver {
   async removeNetwork(): Promise<void> {}
   async join(): Promise<void> {}
   async leave(): Promise<void> {}
+  async unplug(): Promise<void> {}
 
   async publish(
     _network: unknown,

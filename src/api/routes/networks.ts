@@ -2,7 +2,7 @@ import { isKind } from '../../base/errors.ts';
 import type { ContainerService } from '../../engine/containers/containers.ts';
 import type { CreateNetwork, Network, NetworkService } from '../../engine/networks/networks.ts';
 import type { Filters } from '../../wire/filters.ts';
-import { readJson, requireJson } from '../body.ts';
+import { requireJson } from '../body.ts';
 import { connectNetworkBody, createNetworkBody, disconnectNetworkBody } from '../codec/bodies.ts';
 import { isAlive } from '../convert/endpoint.ts';
 import { networkContainers, networkToWire } from '../convert/network.ts';
@@ -15,7 +15,7 @@ import { SWARM_OFF } from './swarm.ts';
 
 interface Dependencies {
   readonly networks: Pick<NetworkService, 'get' | 'list' | 'create' | 'remove'>;
-  readonly containers: Pick<ContainerService, 'list' | 'get'>;
+  readonly containers: Pick<ContainerService, 'list' | 'connect' | 'disconnect'>;
   readonly now: () => number;
 }
 
@@ -29,6 +29,8 @@ const LIST_FILTERS: ReadonlySet<string> = new Set([
   'type',
 ]);
 const PREDEFINED: ReadonlySet<string> = new Set(['bridge', 'host', 'none']);
+
+const NO_BODY = 'invalid JSON: got EOF while reading request body';
 
 /** Networks. */
 export function networkRoutes({ networks, containers, now }: Dependencies): Route[] {
@@ -97,27 +99,25 @@ export function networkRoutes({ networks, containers, now }: Dependencies): Rout
       method: 'POST',
       pattern: '/networks/{id}/connect',
       async handle(x) {
-        const { container } = await readJson(x, connectNetworkBody);
-        networks.get(x.param);
-        containers.get(container);
-        throw notYet('connecting a container to a further network');
+        const { container, settings } = await requireJson(x, connectNetworkBody, NO_BODY);
+        await containers.connect(networks.get(x.param).id, container, settings);
+        x.empty(200);
       },
     },
     {
       method: 'POST',
       pattern: '/networks/{id}/disconnect',
       async handle(x) {
-        const { container } = await readJson(x, disconnectNetworkBody);
-        networks.get(x.param);
-        containers.get(container);
-        throw notYet('disconnecting a container from a network');
+        const { container, force } = await requireJson(x, disconnectNetworkBody, NO_BODY);
+        await containers.disconnect(networks.get(x.param).id, container, force);
+        x.empty(200);
       },
     },
   ];
 }
 
 async function readCreate(x: Exchange): Promise<CreateNetwork> {
-  const body = await requireJson(x, createNetworkBody, 'invalid JSON: got EOF while reading request body');
+  const body = await requireJson(x, createNetworkBody, NO_BODY);
   if (body.scope === 'swarm' || body.ingress || body.driver === 'overlay')
     throw new HttpError(503, SWARM_OFF);
   if (body.configOnly) throw notYet('a configuration-only network');

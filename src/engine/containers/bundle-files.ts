@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { fromNodeError } from '../../kernel/errno.ts';
+import { mkdirSync } from 'node:fs';
 import { mount } from '../../kernel/mount.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { buildSpec } from '../../runtime/spec/build-spec.ts';
@@ -8,13 +7,12 @@ import { allHostDevices, resolveDevice } from '../../runtime/spec/host-devices.t
 import type { MachineFacts } from '../../runtime/spec/input.ts';
 import type { OciProcess } from '../../runtime/spec/oci-spec.ts';
 import { readUserDatabase, resolveUser } from '../../runtime/spec/user.ts';
-import { hostnameFile, hostResolver, hostsFile, hostsFileOfHost, resolvConf } from '../networks/files.ts';
 import type { BundleWriter } from './bundle-writer.ts';
 import type { Connection } from './container-network.ts';
 import type { ContainerSet } from './container-set.ts';
 import type { ExecConfig } from './containers.ts';
-import { updateParents } from './link-hosts.ts';
-import { type LinkFacts, linkFacts } from './links.ts';
+import type { EtcFiles } from './etc-files.ts';
+import { linkFacts } from './links.ts';
 import type { Container } from './model.ts';
 import type { ContainerPaths } from './paths.ts';
 import { execInput, specInput } from './spec-input.ts';
@@ -30,8 +28,7 @@ export interface BundleFilesParts {
   readonly cgroupParent: string;
   /** For legacy links. */
   readonly containers: Pick<ContainerSet, 'find' | 'list'>;
-  /** The default bridge's address, for `host-gateway`; empty: none. */
-  readonly hostGateway: () => string;
+  readonly etcFiles: EtcFiles;
 }
 
 /** Writes /etc/hosts and its like, and the OCI configuration, for a container whose root is mounted. */
@@ -47,7 +44,7 @@ export class BundleFiles implements BundleWriter {
     connection: Connection,
     find: (ref: string) => Container,
   ): Promise<string[]> {
-    const { runtime, paths, machine, initProgram, cgroupParent } = this.#parts;
+    const { runtime, paths, machine, initProgram, cgroupParent, etcFiles } = this.#parts;
     const { id, config, hostConfig } = container;
     const rootfs = paths.rootfs(id);
     if (hostConfig.ipcMode === 'shareable') mountShm(paths.shm(id), hostConfig.shmSize);
@@ -56,7 +53,7 @@ export class BundleFiles implements BundleWriter {
       rootfs,
       user: resolveUser(config.user, hostConfig.groupAdd, readUserDatabase(rootfs)),
       network: connection.path,
-      files: this.#etcFiles(container, connection, links),
+      files: etcFiles.write(container, connection, links),
       linkEnvironment: links.env,
       devices: hostConfig.privileged
         ? allHostDevices()
@@ -71,50 +68,6 @@ export class BundleFiles implements BundleWriter {
     const { spec, warnings } = buildSpec(input);
     await runtime.writeBundle(paths.bundle(id), spec);
     return warnings;
-  }
-
-  /** Writes the container's own files, or names those of the container whose network it shares. */
-  #etcFiles(
-    container: Container,
-    connection: Connection,
-    links: LinkFacts,
-  ): { hosts: string; hostname: string; resolvConf: string } {
-    const { paths, hostGateway } = this.#parts;
-    const { config, hostConfig } = container;
-    const owner = connection.sharedWith?.id ?? container.id;
-    const files = {
-      hosts: paths.hosts(owner),
-      hostname: paths.hostname(owner),
-      resolvConf: paths.resolvConf(owner),
-    };
-    if (connection.sharedWith) return files;
-    const isHost = connection.path === undefined;
-    const read = (path: string): string | undefined =>
-      existsSync(path) ? readFileSync(path, 'utf8') : undefined;
-    const addresses = connection.endpoints
-      .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6])
-      .filter((address) => address !== '')
-      .map((address) => address.replace(/\/\d+$/, ''));
-    const { extraHosts, dns, dnsSearch, dnsOptions } = hostConfig;
-    try {
-      writeFileSync(
-        files.hosts,
-        isHost
-          ? hostsFileOfHost(read('/etc/hosts') ?? '', extraHosts, hostGateway())
-          : hostsFile({ ...config, addresses, extraHosts, hostGateway: hostGateway(), links: links.hosts }),
-      );
-      writeFileSync(files.hostname, hostnameFile(config.hostname));
-      const ipv6 = connection.endpoints.some((endpoint) => endpoint.ipv6 !== '');
-      const host = hostResolver(read);
-      writeFileSync(
-        files.resolvConf,
-        resolvConf({ host, dns, dnsSearch, dnsOptions, ipv6, hostNetwork: isHost }),
-      );
-    } catch (error) {
-      throw fromNodeError(error, 'writing the files of /etc');
-    }
-    updateParents(container, connection, this.#parts.containers.list(), paths);
-    return files;
   }
 
   /** The process of an exec; its user is looked up in the running container's root. */

@@ -24,8 +24,9 @@ import { isAlive } from './lifecycle.ts';
 import { linkToRemove, withLinkNames, withShownLinks } from './links.ts';
 import { detailsOf } from './logging/log-attributes.ts';
 import { logSettings } from './logging/log-settings.ts';
-import type { Container, CreateContainer, HostConfig } from './model.ts';
+import type { Container, CreateContainer, EndpointSettings, HostConfig } from './model.ts';
 import { checkName } from './names.ts';
+import type { NetworkChanges } from './network-changes.ts';
 import type { ContainerRemover } from './remover.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
 import { Session } from './sessions.ts';
@@ -39,6 +40,7 @@ export interface ContainerEngineParts {
   readonly set: ContainerSet;
   readonly creator: ContainerCreator;
   readonly supervisor: Supervisor;
+  readonly networkChanges: NetworkChanges;
   readonly remover: ContainerRemover;
   readonly files: ContainerFiles;
   readonly execs: ExecSet;
@@ -283,6 +285,14 @@ export class ContainerEngine implements ContainerService {
       }
     }
     return { deleted, reclaimed };
+  }
+
+  connect(network: string, ref: string, settings: EndpointSettings): Promise<void> {
+    return this.#parts.networkChanges.connect(network, ref, settings);
+  }
+
+  disconnect(network: string, ref: string, force: boolean): Promise<void> {
+    return this.#parts.networkChanges.disconnect(network, ref, force);
   }
 
   async createExec(ref: string, request: ExecConfig): Promise<string> {

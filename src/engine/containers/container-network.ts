@@ -2,6 +2,7 @@ import { UndoStack } from '../../base/dispose.ts';
 import { TareError } from '../../base/errors.ts';
 import type { NetworkNamespace } from '../../netdriver/netdriver.ts';
 import type { NetworkService } from '../networks/networks.ts';
+import { hasNames, publishingEndpoint, withGateway } from './endpoints.ts';
 import { isAlive } from './lifecycle.ts';
 import type { Container, ContainerEndpoint, PublishedPort } from './model.ts';
 import { networkMode } from './modes.ts';
@@ -21,7 +22,16 @@ export interface Connection {
 
 type Networks = Pick<
   NetworkService,
-  'get' | 'namespace' | 'allocate' | 'release' | 'join' | 'leave' | 'publish' | 'unpublish'
+  | 'get'
+  | 'namespace'
+  | 'allocate'
+  | 'release'
+  | 'join'
+  | 'leave'
+  | 'publish'
+  | 'unpublish'
+  | 'serveNames'
+  | 'stopNames'
 >;
 
 /** Connects a container that is about to start, as its network mode says; all or nothing. */
@@ -63,20 +73,26 @@ async function joinAll(
   const undo = new UndoStack();
   undo.push(() => ns.close());
   try {
-    const endpoints: ContainerEndpoint[] = [];
+    const allocated: ContainerEndpoint[] = [];
     for (const [index, endpoint] of wanted.entries()) {
-      const allocated = await networks.allocate(endpoint.networkId, container.id, endpoint.settings, index);
-      undo.push(() => networks.release(allocated));
-      const joined = await networks.join(allocated, container.id, ns);
+      const one = await networks.allocate(endpoint.networkId, container.id, endpoint.settings, index);
+      undo.push(() => networks.release(one));
+      allocated.push(one);
+    }
+    const endpoints: ContainerEndpoint[] = [];
+    for (const endpoint of withGateway(allocated)) {
+      const joined = await networks.join(endpoint, container.id, ns);
       undo.push(() => networks.leave(joined, container.id));
       endpoints.push(joined);
     }
-    const first = endpoints[0];
+    undo.push(() => networks.stopNames(container.id));
+    await serveNames({ ...container, endpoints }, ns, networks);
+    const way = publishingEndpoint(endpoints);
     const publications = publicationsOf(container.config, container.hostConfig);
     let ports: PublishedPort[] = [];
-    if (first && publications.length > 0) {
-      ports = await networks.publish(first, container.id, publications);
-      undo.push(() => networks.unpublish(first, container.id));
+    if (way && publications.length > 0) {
+      ports = await networks.publish(way, container.id, publications);
+      undo.push(() => networks.unpublish(way, container.id));
     }
     undo.commit();
     return { path: ns.path, endpoints, ports, sharedWith: undefined, close: () => ns.close() };
@@ -86,11 +102,23 @@ async function joinAll(
   }
 }
 
+/** Names are answered inside the container's namespace while it is in a network that has names. */
+export async function serveNames(
+  { id, endpoints, hostConfig }: Pick<Container, 'id' | 'endpoints' | 'hostConfig'>,
+  ns: NetworkNamespace,
+  networks: Pick<NetworkService, 'get' | 'serveNames'>,
+): Promise<void> {
+  if (!endpoints.some(hasNames)) return;
+  const internal = endpoints.every(({ networkId }) => networks.get(networkId).internal);
+  await networks.serveNames(id, ns, { servers: hostConfig.dns, internal });
+}
+
 /** Takes a container off its networks. Idempotent; returns the endpoints as they are for a stopped container. */
 export async function disconnectContainer(
   container: Pick<Container, 'id' | 'endpoints' | 'ports'>,
   networks: Networks,
 ): Promise<ContainerEndpoint[]> {
+  networks.stopNames(container.id);
   const rest: ContainerEndpoint[] = [];
   for (const endpoint of container.endpoints) {
     if (endpoint.endpointId !== '') {
@@ -107,6 +135,7 @@ export async function disconnectContainer(
       ipv6: '',
       gateway: '',
       ipv6Gateway: '',
+      defaultGateway: false,
     });
   }
   return rest;

@@ -22,6 +22,7 @@ export class ContainerSet {
   readonly #idByName = new Map<string, string>();
   /** Names of containers that are being created, so that two creates cannot race for one. */
   readonly #reserved = new Map<string, string>();
+  #version = 0;
 
   constructor(rows: ContainerRows) {
     this.#rows = rows;
@@ -29,8 +30,14 @@ export class ContainerSet {
   }
 
   #index(container: Container): void {
+    this.#version++;
     this.#byId.set(container.id, container);
     this.#idByName.set(container.name, container.id);
+  }
+
+  /** Another number after every change. */
+  get version(): number {
+    return this.#version;
   }
 
   /** Holds `name` for `id` until it is added or released. Throws `conflict` in Docker's words. */
@@ -105,6 +112,7 @@ export class ContainerSet {
     const container = this.#byId.get(id);
     if (!container) return;
     this.#rows.delete(id);
+    this.#version++;
     this.#byId.delete(id);
     this.#idByName.delete(container.name);
   }

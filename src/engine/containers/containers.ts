@@ -1,4 +1,4 @@
-import type { Container, ContainerConfig, CreateContainer, HostConfig } from './model.ts';
+import type { Container, ContainerConfig, CreateContainer, EndpointSettings, HostConfig } from './model.ts';
 
 /**
  * What the engine does with containers. `ref` is a full id, a unique prefix of one, or a name (with or without a
@@ -34,6 +34,11 @@ export interface ContainerService {
   resize(ref: string, height: number, width: number): Promise<void>;
   /** Changes restart policy and limits of a living container. */
   update(ref: string, change: Partial<HostConfig>): Promise<{ warnings: string[] }>;
+
+  /** Takes it into a further network, running or not. Throws `invalid`, `forbidden` when it is there already. */
+  connect(network: string, ref: string, settings: EndpointSettings): Promise<void>;
+  /** Takes it out. Throws `forbidden` when it is not in the network; `force`: a container that is gone is fine. */
+  disconnect(network: string, ref: string, force: boolean): Promise<void>;
 
   /** For a container that does not run yet, output begins when it starts. */
   attach(ref: string, options: { stdin: boolean; stdout: boolean; stderr: boolean }): Promise<IoSession>;

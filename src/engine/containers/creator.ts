@@ -21,6 +21,7 @@ import { checkReferences } from './check-references.ts';
 import { checkRequest } from './check-request.ts';
 import { containerEvent } from './container-event.ts';
 import type { ContainerSet } from './container-set.ts';
+import { noSettings, restingEndpoint } from './endpoints.ts';
 import { INITIAL_STATE } from './lifecycle.ts';
 import { resolveLinks } from './links.ts';
 import { logAttributes } from './logging/log-attributes.ts';
@@ -173,29 +174,7 @@ export class ContainerCreator {
     return [...names].map(([name, own]) => {
       const network = this.#parts.networks.get(name);
       if (own) checkEndpointSettings(network, own);
-      return {
-        networkId: network.id,
-        networkName: network.name,
-        endpointId: '',
-        settings: own ?? {
-          ipv4Address: '',
-          ipv6Address: '',
-          linkLocalIPs: [],
-          links: [],
-          aliases: [],
-          macAddress: request.config.macAddress ?? '',
-          driverOpts: {},
-          gwPriority: 0,
-        },
-        interfaceName: '',
-        hostInterface: '',
-        macAddress: '',
-        ipv4: '',
-        ipv6: '',
-        gateway: '',
-        ipv6Gateway: '',
-        defaultGateway: false,
-      };
+      return restingEndpoint(network, own ?? noSettings(request.config.macAddress));
     });
   }
 }

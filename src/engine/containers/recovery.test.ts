@@ -44,7 +44,7 @@ test('of containers with --rm, those that have ended are removed, and those that
     snapshotter: { listSnapshots: () => ['ended', 'waiting', 'kept'], remove: async () => {} },
     mounts: { sweep() {} },
     volumes: { restore: async () => {} },
-    networks: { restore: async () => {} } satisfies Pick<NetworkService, 'restore'>,
+    networks: { restore: async () => {} } as unknown as NetworkService,
     paths,
     autoRemove: async (id) => void removed.push(id),
     log: silentLogger,

@@ -9,7 +9,9 @@ import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { NetworkService } from '../networks/networks.ts';
 import type { VolumeStore } from '../volumes/volume-store.ts';
 import type { ContainerMounts } from './container-mounts.ts';
+import { serveNames } from './container-network.ts';
 import type { ContainerSet } from './container-set.ts';
+import { hasNames } from './endpoints.ts';
 import { isAlive } from './lifecycle.ts';
 import type { Container } from './model.ts';
 import type { ContainerPaths } from './paths.ts';
@@ -22,9 +24,9 @@ export interface RecoveryParts {
   readonly runtime: Pick<Runtime, 'adopt' | 'start' | 'delete'>;
   readonly supervisor: Pick<Supervisor, 'deferEnds' | 'handleExit' | 'start'>;
   readonly snapshotter: Pick<Snapshotter, 'listSnapshots' | 'remove'>;
-  readonly networks: Pick<NetworkService, 'restore'>;
   readonly mounts: Pick<ContainerMounts, 'sweep'>;
   readonly volumes: Pick<VolumeStore, 'restore'>;
+  readonly networks: Pick<NetworkService, 'restore' | 'namespaceOf' | 'get' | 'serveNames'>;
   readonly paths: ContainerPaths;
   /** Removes a container that asked for it (`--rm`) after its end. */
   readonly autoRemove: (id: string) => Promise<void>;
@@ -101,9 +103,23 @@ export class ContainerRecovery {
     );
     this.#parts.mounts.sweep();
     await this.#parts.volumes.restore(volumeUses(living));
+    for (const container of living) await this.#answerNames(container);
     await this.#sweep(new Set([...living.map(({ id }) => id), ...ended, ...lost.map(({ id }) => id)]));
     log.info('containers', { running: living.length, ended: ended.length + lost.length });
     return { lost, resting: resting.map(({ id }) => id) };
+  }
+
+  /** Nobody answered names while no daemon was there. */
+  async #answerNames(container: Container): Promise<void> {
+    const { networks, log } = this.#parts;
+    const { id, state, endpoints } = container;
+    if (!endpoints.some(hasNames)) return;
+    try {
+      const ns = networks.namespaceOf(state.pid);
+      await serveNames(container, ns, networks).finally(() => ns.close());
+    } catch (error) {
+      log.error('answering names for a container', { id, error: messageOf(error) });
+    }
   }
 
   /** Rows whose removal a crash of the machine took back, but not that of their snapshot. */

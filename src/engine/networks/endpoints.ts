@@ -55,7 +55,7 @@ export class Endpoints {
       ipv6,
       gateway: network.internal ? '' : gatewayOf(network, ipv4),
       ipv6Gateway: network.internal ? '' : gatewayOf(network, ipv6),
-      defaultGateway: index === 0 && !network.internal,
+      defaultGateway: false,
     };
   }
 

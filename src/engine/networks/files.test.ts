@@ -73,7 +73,15 @@ describe('resolv.conf', () => {
   const host = parseResolvConf(
     '# x\ndomain old\nnameserver 10.0.0.53\nnameserver ::1\nnameserver fd00::53\nsearch a.lan b.lan\noptions ndots:2 rotate\n',
   );
-  const wish = { host, dns: [], dnsSearch: [], dnsOptions: [], ipv6: false, hostNetwork: false };
+  const wish = {
+    host,
+    dns: [],
+    dnsSearch: [],
+    dnsOptions: [],
+    ipv6: false,
+    hostNetwork: false,
+    ownResolver: false,
+  };
 
   test('keeps what a container can reach', () => {
     expect(resolvConf(wish)).toBe('nameserver 10.0.0.53\nsearch a.lan b.lan\noptions ndots:2 rotate\n');
@@ -88,6 +96,15 @@ describe('resolv.conf', () => {
       'nameserver 1.2.3.4\noptions ndots:2 rotate\n',
     );
     expect(resolvConf({ ...wish, dnsOptions: ['timeout:1'] })).toEndWith('options timeout:1\n');
+  });
+
+  test('a resolver of its own asks the others, and names without dots first', () => {
+    expect(resolvConf({ ...wish, ownResolver: true, dns: ['1.2.3.4'] })).toBe(
+      'nameserver 127.0.0.11\nsearch a.lan b.lan\noptions ndots:2 rotate\n',
+    );
+    expect(resolvConf({ ...wish, ownResolver: true, dnsOptions: ['rotate'] })).toEndWith(
+      'options rotate ndots:0\n',
+    );
   });
 
   test('falls back only when no server is left', () => {

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { TareError } from '../../base/errors.ts';
+import { RESOLVER_ADDRESS } from '../../netdriver/dns/dns.ts';
 
 /** What `--add-host NAME:host-gateway` stands for. */
 const HOST_GATEWAY = 'host-gateway';
@@ -29,13 +30,20 @@ export interface HostsRequest {
 export function hostsFile(request: HostsRequest): string {
   let text = LOCALHOST + extraLines(request.extraHosts, request.hostGateway);
   for (const { address, names } of request.links ?? []) text += `${address}\t${names}\n`;
-  const { hostname, domainname } = request;
-  if (hostname === '') return text;
+  if (request.hostname === '') return text;
+  for (const address of request.addresses) text += addressLine(address, request);
+  return text;
+}
+
+/** The line that names one of the container's own addresses. */
+export function addressLine(
+  address: string,
+  { hostname, domainname }: { readonly hostname: string; readonly domainname: string },
+): string {
   const [short = hostname, ...rest] = hostname.split('.');
   const full = domainname ? `${hostname}.${domainname}` : hostname;
   const names = domainname ? `${full} ${hostname}` : rest.length > 0 ? `${hostname} ${short}` : hostname;
-  for (const address of request.addresses) text += `${address}\t${names}\n`;
-  return text;
+  return `${address}\t${names}\n`;
 }
 
 /** `/etc/hosts` of a container in the host's network namespace: the host's own and the extra lines. */
@@ -132,12 +140,14 @@ export interface ResolvRequest {
   readonly ipv6: boolean;
   /** In the host's network namespace its loopback addresses can be reached. */
   readonly hostNetwork: boolean;
+  /** Names are answered at 127.0.0.11, which asks the servers in turn. */
+  readonly ownResolver: boolean;
 }
 
 /** `/etc/resolv.conf` of a container. */
 export function resolvConf(request: ResolvRequest): string {
   const { host } = request;
-  let servers = request.dns;
+  let servers = request.ownResolver ? [RESOLVER_ADDRESS] : request.dns;
   if (servers.length === 0) {
     servers = host.nameservers.filter(
       (server) => request.hostNetwork || (!isLoopback(server) && (request.ipv6 || !server.includes(':'))),
@@ -147,7 +157,11 @@ export function resolvConf(request: ResolvRequest): string {
   const wanted = request.dnsSearch.length > 0 ? request.dnsSearch : host.search;
   // `--dns-search .` means none at all.
   const search = wanted.filter((domain) => domain !== '.');
-  const options = request.dnsOptions.length > 0 ? request.dnsOptions : host.options;
+  let options = request.dnsOptions.length > 0 ? request.dnsOptions : host.options;
+  // As Docker: a container's name has no dot and is to be asked for as it is first.
+  if (request.ownResolver && !options.some((option) => option.startsWith('ndots:'))) {
+    options = [...options, 'ndots:0'];
+  }
   let text = servers.map((server) => `nameserver ${server}\n`).join('');
   if (search.length > 0) text += `search ${search.join(' ')}\n`;
   if (options.length > 0) text += `options ${options.join(' ')}\n`;

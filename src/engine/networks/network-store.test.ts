@@ -55,6 +55,7 @@ function fakeDriver(): NetworkDriver {
     removeNetwork: async (network) => note('remove', network),
     join: async (network, endpoint) => note(`join ${endpoint.hostInterface}`, network),
     leave: async (network) => note('leave', network),
+    unplug: async (network) => note('unplug', network),
     publish: async (network, _endpoint, wanted) => {
       note('publish', network);
       return wanted.map((entry) => ({ ...entry, hostIp: '0.0.0.0' }));
@@ -74,6 +75,7 @@ const namespaces: NamespacePool = {
   take: async () => namespace,
   keepReady: () => {},
   ofProcess: () => namespace,
+  route: () => {},
   close: async () => {},
 };
 
@@ -82,6 +84,7 @@ function open(defaultBridge: DefaultBridge | undefined = DEFAULT_BRIDGE): Networ
     table,
     drivers: [fakeDriver(), new PassiveDriver('host'), new PassiveDriver('null')],
     namespaces,
+    names: { serve: async () => {}, stop: () => {}, close: () => {} },
     host: { taken: () => taken, addressOf: () => undefined },
     defaultBridge,
     events: {
@@ -225,7 +228,7 @@ describe('endpoints', () => {
       ipv4: '172.17.0.2/16',
       gateway: '172.17.0.1',
       macAddress: '02:42:ac:11:00:02',
-      defaultGateway: true,
+      defaultGateway: false,
     });
     expect(await store.allocate('none', 'c1', settings, 0)).toMatchObject({ ipv4: '', interfaceName: '' });
   });

@@ -1,6 +1,7 @@
 import { messageOf, TareError, wrapError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { KeyedMutex } from '../../base/mutex.ts';
+import type { NameService, Upstream } from '../../netdriver/dns/dns.ts';
 import type {
   NamespacePool,
   NetworkDriver,
@@ -27,6 +28,7 @@ export interface NetworkStoreOptions {
   readonly table: NetworkTable;
   readonly drivers: readonly NetworkDriver[];
   readonly namespaces: NamespacePool;
+  readonly names: NameService;
   readonly host: HostView;
   /** Undefined: there is no network `bridge` (`--bridge none`). */
   readonly defaultBridge: DefaultBridge | undefined;
@@ -171,6 +173,29 @@ export class NetworkStore implements NetworkService {
     this.#emit('disconnect', network, { container: containerId });
   }
 
+  async unplug(endpoint: ContainerEndpoint, containerId: string): Promise<void> {
+    const network = this.find(endpoint.networkId);
+    if (!network) return;
+    await this.#driver(network).unplug(network, endpointSpec(endpoint, containerId));
+    this.#emit('disconnect', network, { container: containerId });
+  }
+
+  route(endpoint: ContainerEndpoint | undefined, ns: NetworkNamespace): void {
+    const through = endpoint && {
+      interfaceName: endpoint.interfaceName,
+      gateways: [endpoint.gateway, endpoint.ipv6Gateway].filter((gateway) => gateway !== ''),
+    };
+    this.#options.namespaces.route(ns, through);
+  }
+
+  serveNames(containerId: string, ns: NetworkNamespace, upstream: Upstream): Promise<void> {
+    return this.#options.names.serve(containerId, ns, upstream);
+  }
+
+  stopNames(containerId: string): void {
+    this.#options.names.stop(containerId);
+  }
+
   async publish(
     endpoint: ContainerEndpoint,
     containerId: string,
@@ -205,7 +230,7 @@ export class NetworkStore implements NetworkService {
     const endpoints = living.flatMap(({ containerId, endpoints, ports }) =>
       endpoints
         .filter((endpoint) => endpoint.endpointId !== '')
-        .map((endpoint, index) => ({ containerId, endpoint, ports: index === 0 ? ports : [] })),
+        .map((endpoint) => ({ containerId, endpoint, ports: endpoint.defaultGateway ? ports : [] })),
     );
     await this.#reconfigureDefault(endpoints.some(({ endpoint }) => endpoint.networkName === 'bridge'));
     for (const { containerId, endpoint } of endpoints) this.#claim(endpoint, containerId);
@@ -229,6 +254,7 @@ export class NetworkStore implements NetworkService {
   }
 
   async close(): Promise<void> {
+    this.#options.names.close();
     await this.#options.namespaces.close();
     for (const driver of this.#drivers.values()) await driver.close();
   }

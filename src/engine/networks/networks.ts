@@ -1,3 +1,4 @@
+import type { Upstream } from '../../netdriver/dns/dns.ts';
 import type { NetworkNamespace, NetworkSpec, Publication } from '../../netdriver/netdriver.ts';
 import type { ContainerEndpoint, EndpointSettings, PublishedPort } from '../containers/model.ts';
 
@@ -28,6 +29,14 @@ export interface NetworkService {
   /** Puts the endpoint into the namespace. */
   join(endpoint: ContainerEndpoint, containerId: string, ns: NetworkNamespace): Promise<ContainerEndpoint>;
   leave(endpoint: ContainerEndpoint, containerId: string): Promise<void>;
+  /** Takes the endpoint out of a namespace that lives on. Idempotent. */
+  unplug(endpoint: ContainerEndpoint, containerId: string): Promise<void>;
+  /** Leads a living container's default routes through this endpoint; undefined: it has no way out. */
+  route(endpoint: ContainerEndpoint | undefined, ns: NetworkNamespace): void;
+  /** Answers names at 127.0.0.11 inside the namespace from now on. */
+  serveNames(containerId: string, ns: NetworkNamespace, upstream: Upstream): Promise<void>;
+  /** Stops that. Idempotent. */
+  stopNames(containerId: string): void;
   publish(
     endpoint: ContainerEndpoint,
     containerId: string,

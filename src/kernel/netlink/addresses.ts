@@ -12,8 +12,8 @@ const IFA_BROADCAST = 4;
 const IFA_F_NODAD = 0x02;
 const IFADDR = 8;
 
-export const AF_INET = 2;
-export const AF_INET6 = 10;
+export const AF_INET = 2 as const;
+export const AF_INET6 = 10 as const;
 
 /** The four or sixteen bytes of an address in text. Throws EINVAL. */
 export function ipBytes(text: string): Buffer {

@@ -4,6 +4,7 @@ import { NetlinkFlag, readAttributes } from './message.ts';
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
 
 const RTM_NEWROUTE = 24;
+const RTM_DELROUTE = 25;
 const RTM_GETROUTE = 26;
 const RTA_DST = 1;
 const RTA_OIF = 4;
@@ -35,6 +36,29 @@ export function addDefaultRoute(gateway: string, index: number): NetlinkRequest 
       writer.u32(0);
       writer.attribute(RTA_GATEWAY, bytes);
       writer.number32(RTA_OIF, index);
+    },
+  };
+}
+
+/** Takes a route of the table `main` away; gone already is fine. */
+export function deleteRoute(route: Route): NetlinkRequest {
+  const [address = '', prefix] = route.destination.split('/');
+  const bytes = ipBytes(address);
+  return {
+    what: `delete route ${route.destination}`,
+    type: RTM_DELROUTE,
+    flags: 0,
+    accept: [Errno.ESRCH],
+    write(writer) {
+      writer.u8(bytes.length === 4 ? AF_INET : AF_INET6);
+      writer.u8(Number(prefix));
+      for (const zero of [0, 0]) writer.u8(zero);
+      writer.u8(RT_TABLE_MAIN);
+      for (const zero of [0, RT_SCOPE_UNIVERSE, 0]) writer.u8(zero);
+      writer.u32(0);
+      if (Number(prefix) > 0) writer.attribute(RTA_DST, bytes);
+      if (route.gateway !== '') writer.attribute(RTA_GATEWAY, ipBytes(route.gateway));
+      writer.number32(RTA_OIF, route.index);
     },
   };
 }

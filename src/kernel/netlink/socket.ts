@@ -111,6 +111,7 @@ export class NetlinkSocket {
    * and goes on after one that failed. Throws the first failure as a SyscallError.
    */
   execute(requests: readonly NetlinkRequest[]): void {
+    if (requests.length === 0) return;
     if (requests.length > MANY && !requests.some((request) => request.silent)) {
       const problems: unknown[] = [];
       for (let start = 0; start < requests.length; start += MANY) {

@@ -14,7 +14,6 @@ const OFF: ReadonlyArray<readonly [line: string, part: string]> = [
   ['build -f ./docker/Dockerfile.prod -t my-org/application:prod /path/to/src', 'part 5: building'],
   ['build -t my-org/application http://example.com/context/Dockerfile', 'part 5: building'],
   ['image push', 'part 2: registries'],
-  ['exec -it client_a ping -c 2 client_b', 'part 4: names on custom networks'],
 ];
 
 /** The path of the mission's bind mount. */
@@ -157,8 +156,7 @@ describe.each(['tare', 'docker'] as const)('as %s', (client) => {
       await out('network create dev_environment');
       await out('run -d --name client_a --net dev_environment busybox sleep 1000');
       await out('run -d --name client_b --net dev_environment busybox sleep 1000');
-      const address = await inspect('client_b', '{{.NetworkSettings.Networks.dev_environment.IPAddress}}');
-      expect(await out(`exec client_a ping -c 2 ${address}`)).toContain('2 packets received');
+      expect(await out('exec client_a ping -c 2 client_b')).toContain('2 packets received');
       await out(`rm -f client_a client_b ${id}`);
       await out('network rm dev_environment');
     },

@@ -109,6 +109,14 @@ export class FakeContainers implements ContainerService {
     this.#note('kill', ref, signal);
   }
 
+  async connect(network: string, ref: string, settings: object) {
+    this.#note('connect', ref, network, settings);
+  }
+
+  async disconnect(network: string, ref: string, force: boolean) {
+    this.#note('disconnect', ref, network, force);
+  }
+
   async pause(ref: string) {
     this.#note('pause', ref);
   }
