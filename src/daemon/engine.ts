@@ -2,37 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { BlockGzip } from '../archive/block-gzip.ts';
-import { RootedThreads } from '../archive/rooted/rooted-threads.ts';
-import { writeTree } from '../archive/write-tree.ts';
 import { buildVersion } from '../base/build-version.ts';
 import type { Logger } from '../base/log.ts';
 import { LocalContentStore } from '../content/local-store.ts';
-import { BundleFiles } from '../engine/containers/bundle-files.ts';
-import { ContainerArchives } from '../engine/containers/container-archives.ts';
-import { ContainerEngine } from '../engine/containers/container-engine.ts';
-import { ContainerFiles } from '../engine/containers/container-files.ts';
-import { ContainerMounts } from '../engine/containers/container-mounts.ts';
 import { ContainerSet } from '../engine/containers/container-set.ts';
-import { ContainerCreator } from '../engine/containers/creator.ts';
-import { EtcFiles } from '../engine/containers/etc-files.ts';
-import { ExecSet } from '../engine/containers/exec-set.ts';
-import { HealthMonitor } from '../engine/containers/health-monitor.ts';
-import { runProbe } from '../engine/containers/health-probe.ts';
 import { ensureInitLayer } from '../engine/containers/init-layer.ts';
 import { isAlive } from '../engine/containers/lifecycle.ts';
-import { readContainerLog } from '../engine/containers/logging/container-log.ts';
 import { DRIVER_NAMES } from '../engine/containers/logging/driver-options.ts';
-import { LogKeeper } from '../engine/containers/logging/log-keeper.ts';
-import { MountShelf } from '../engine/containers/mount-shelf.ts';
 import { NameIndex } from '../engine/containers/name-index.ts';
-import { NetworkChanges } from '../engine/containers/network-changes.ts';
 import { ContainerPaths } from '../engine/containers/paths.ts';
-import { ContainerRecovery } from '../engine/containers/recovery.ts';
-import { ContainerRemover } from '../engine/containers/remover.ts';
-import { StatisticsSampler } from '../engine/containers/statistics-sampler.ts';
-import { Supervisor } from '../engine/containers/supervisor.ts';
-import { VolumeFiller } from '../engine/containers/volume-filler.ts';
-import { Waiters } from '../engine/containers/waiters.ts';
 import { EventLog } from '../engine/events/event-log.ts';
 import { ImageMounts } from '../engine/images/image-mounts.ts';
 import { ImageStore } from '../engine/images/image-store.ts';
@@ -45,16 +23,11 @@ import { StoreCheck } from '../engine/system/store-check.ts';
 import { LocalDriver } from '../engine/volumes/local-driver.ts';
 import { VolumeStore } from '../engine/volumes/volume-store.ts';
 import { Resolver } from '../netdriver/dns/resolver.ts';
-import { interfaceCounters } from '../netdriver/interface-counters.ts';
 import { openNetworking, tableNameFor } from '../netdriver/open.ts';
 import { RegistryClient } from '../registry-client/client.ts';
 import { ensureHierarchies } from '../runtime/cgroups/layout.ts';
 import { createRuntime } from '../runtime/crun-runtime.ts';
-import { findInitProgram } from '../runtime/init-program.ts';
-import { compressRotated } from '../runtime/log/compress.ts';
-import { rotateLog } from '../runtime/log/rotate.ts';
 import { readMachine } from '../runtime/machine.ts';
-import { readSystemCpu } from '../runtime/system-cpu.ts';
 import { openSnapshotter } from '../snapshots/open.ts';
 import { Database } from '../store/database.ts';
 import { ContainerTable } from '../store/tables/containers.ts';
@@ -65,10 +38,8 @@ import { SettingTable } from '../store/tables/settings.ts';
 import { UnfinishedTable } from '../store/tables/unfinished.ts';
 import { VolumeTable } from '../store/tables/volumes.ts';
 import type { DaemonConfig } from './config.ts';
+import { composeContainers } from './containers.ts';
 import { registryClientConfig } from './registry-options.ts';
-
-/** Parent of all containers' cgroups. */
-const CGROUP_PARENT = '/tare';
 
 /** The engine's services, put together by hand in the order of their dependencies. */
 export type Engine = Awaited<ReturnType<typeof composeEngine>>;
@@ -162,152 +133,20 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     log,
   });
 
-  const waiters = new Waiters();
-  const etcFiles = new EtcFiles(paths, set, () => networks.find('bridge')?.subnets[0]?.gateway ?? '');
-  const bundles = new BundleFiles({
-    runtime,
+  const { containers, statistics, archives, recovery, health, ...running } = composeContainers({
+    execRoot,
+    set,
     paths,
+    events,
     machine,
-    initProgram: findInitProgram(),
-    cgroupParent: CGROUP_PARENT,
-    containers: set,
-    etcFiles,
-  });
-  const execs = new ExecSet({
-    set,
     runtime,
-    events,
-    processOf: (container, request) => bundles.execProcess(container, request),
-    log,
-  });
-  const autoRemove = (id: string): Promise<void> =>
-    remover.remove(id, { force: false, volumes: true }).catch((error) => {
-      log.error('removing a container that asked for it', { id, error });
-    });
-  const mounts = new ContainerMounts({
+    snapshotter,
     volumes,
-    snapshotter,
-    shelf: new MountShelf(join(execRoot, 'm')),
-    paths,
-    events,
-    log,
-  });
-  const supervisor = new Supervisor({
-    mounts,
-    set,
-    runtime,
-    snapshotter,
     networks,
-    bundles,
-    paths,
-    waiters,
-    events,
-    log,
-    autoRemove,
-  });
-  const remover = new ContainerRemover({
-    set,
-    supervisor,
-    snapshotter,
-    volumes,
-    paths,
-    waiters,
-    execs,
-    events,
-    log,
-  });
-  runtime.onExit((exit) => {
-    if (exit.execId !== undefined) execs.handleExit(exit);
-    else {
-      supervisor
-        .handleExit(exit)
-        .catch((error) => log.error('the end of a container', { id: exit.id, error }));
-    }
-  });
-  const files = new ContainerFiles({
-    set,
-    runtime,
-    snapshotter,
     images,
-    paths,
-    events,
-    tarTree: writeTree,
-  });
-  const containers = new ContainerEngine({
-    set,
-    creator: new ContainerCreator({
-      set,
-      images,
-      networks,
-      volumes,
-      snapshotter,
-      paths,
-      filler: new VolumeFiller(snapshotter, volumes, paths),
-      initLayer,
-      cgroups: machine.cgroups,
-      logDefaults: () => live.logConfig,
-      events,
-      log,
-    }),
-    supervisor,
-    networkChanges: new NetworkChanges({
-      set,
-      networks,
-      exclusive: (id, body) => supervisor.exclusive(id, body),
-      rewriteFiles: (before, after) => etcFiles.rewrite(before, after),
-      log,
-    }),
-    remover,
-    files,
-    execs,
-    waiters,
-    runtime,
-    snapshotter,
-    images,
-    readLog: (container, options) => readContainerLog(paths.log(container.id), container, options, waiters),
-    events,
+    initLayer,
+    live: () => live,
     log,
-  });
-  const health = new HealthMonitor({
-    set,
-    events,
-    probe: (id, rules) => runProbe(execs, id, rules),
-    onUnhealthy: () => {},
-    log,
-  });
-  const statistics = new StatisticsSampler({
-    set,
-    runtime,
-    interfaces: interfaceCounters,
-    systemCpu: readSystemCpu,
-    log,
-  });
-  const trees = new RootedThreads();
-  const archives = new ContainerArchives({ set, supervisor, snapshotter, paths, trees, events });
-  const recovery = new ContainerRecovery({
-    set,
-    runtime,
-    supervisor,
-    snapshotter,
-    networks,
-    mounts,
-    volumes,
-    paths,
-    autoRemove,
-    log,
-  });
-  const logKeeper = new LogKeeper({
-    containers: () => set.list(),
-    path: (id) => paths.log(id),
-    rotate: async (id, path, keep) => {
-      rotateLog(path, keep);
-      await runtime.reopenLog(id);
-    },
-    compress: compressRotated,
-    log,
-  });
-  events.subscribe(undefined, ({ type, action }) => {
-    if (type === 'container' && action === 'start') logKeeper.wake();
   });
   const system = new HostSystem({
     id: new SettingTable(database).getOrSet('id', randomUUID),
@@ -383,11 +222,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     },
     /** In reverse. Containers go on. */
     async close(): Promise<void> {
-      health.close();
-      logKeeper.close();
-      statistics.close();
-      supervisor.close();
-      trees.close();
+      running.close();
       await images.close();
       await networks.close();
       networking.close();

@@ -1,0 +1,228 @@
+import { join } from 'node:path';
+import { RootedThreads } from '../archive/rooted/rooted-threads.ts';
+import { writeTree } from '../archive/write-tree.ts';
+import type { Logger } from '../base/log.ts';
+import { BundleFiles } from '../engine/containers/bundle-files.ts';
+import { ContainerArchives } from '../engine/containers/container-archives.ts';
+import { ContainerEngine } from '../engine/containers/container-engine.ts';
+import { ContainerFiles } from '../engine/containers/container-files.ts';
+import { ContainerMounts } from '../engine/containers/container-mounts.ts';
+import type { ContainerSet } from '../engine/containers/container-set.ts';
+import { ContainerCreator } from '../engine/containers/creator.ts';
+import { EtcFiles } from '../engine/containers/etc-files.ts';
+import { ExecSet } from '../engine/containers/exec-set.ts';
+import { HealthMonitor } from '../engine/containers/health-monitor.ts';
+import { runProbe } from '../engine/containers/health-probe.ts';
+import { readContainerLog } from '../engine/containers/logging/container-log.ts';
+import { LogKeeper } from '../engine/containers/logging/log-keeper.ts';
+import { MountShelf } from '../engine/containers/mount-shelf.ts';
+import { NetworkChanges } from '../engine/containers/network-changes.ts';
+import type { ContainerPaths } from '../engine/containers/paths.ts';
+import { ContainerRecovery } from '../engine/containers/recovery.ts';
+import { ContainerRemover } from '../engine/containers/remover.ts';
+import { StatisticsSampler } from '../engine/containers/statistics-sampler.ts';
+import { Supervisor } from '../engine/containers/supervisor.ts';
+import { VolumeFiller } from '../engine/containers/volume-filler.ts';
+import { Waiters } from '../engine/containers/waiters.ts';
+import type { EventLog } from '../engine/events/event-log.ts';
+import type { ImageStore } from '../engine/images/image-store.ts';
+import type { NetworkStore } from '../engine/networks/network-store.ts';
+import type { VolumeStore } from '../engine/volumes/volume-store.ts';
+import { interfaceCounters } from '../netdriver/interface-counters.ts';
+import { findInitProgram } from '../runtime/init-program.ts';
+import { compressRotated } from '../runtime/log/compress.ts';
+import { rotateLog } from '../runtime/log/rotate.ts';
+import type { readMachine } from '../runtime/machine.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import { readSystemCpu } from '../runtime/system-cpu.ts';
+import type { Snapshotter } from '../snapshots/snapshots.ts';
+import type { DaemonConfig } from './config.ts';
+
+/** Parent of all containers' cgroups. */
+const CGROUP_PARENT = '/tare';
+
+/** What the container services are put together from. */
+export interface ContainerFoundation {
+  readonly execRoot: string;
+  readonly set: ContainerSet;
+  readonly paths: ContainerPaths;
+  readonly events: EventLog;
+  readonly machine: ReturnType<typeof readMachine>;
+  readonly runtime: Runtime;
+  readonly snapshotter: Snapshotter;
+  readonly volumes: VolumeStore;
+  readonly networks: NetworkStore;
+  readonly images: ImageStore;
+  readonly initLayer: string;
+  /** The configuration as it is now. */
+  readonly live: () => DaemonConfig;
+  readonly log: Logger;
+}
+
+/** The services that containers are made of and run by, in the order of their dependencies. */
+export function composeContainers(foundation: ContainerFoundation) {
+  const { execRoot, set, paths, events, machine, runtime, snapshotter } = foundation;
+  const { volumes, networks, images, initLayer, live, log } = foundation;
+  const waiters = new Waiters();
+  const etcFiles = new EtcFiles(paths, set, () => networks.find('bridge')?.subnets[0]?.gateway ?? '');
+  const bundles = new BundleFiles({
+    runtime,
+    paths,
+    machine,
+    initProgram: findInitProgram(),
+    cgroupParent: CGROUP_PARENT,
+    containers: set,
+    etcFiles,
+  });
+  const execs = new ExecSet({
+    set,
+    runtime,
+    events,
+    processOf: (container, request) => bundles.execProcess(container, request),
+    log,
+  });
+  const autoRemove = (id: string): Promise<void> =>
+    remover.remove(id, { force: false, volumes: true }).catch((error) => {
+      log.error('removing a container that asked for it', { id, error });
+    });
+  const mounts = new ContainerMounts({
+    volumes,
+    snapshotter,
+    shelf: new MountShelf(join(execRoot, 'm')),
+    paths,
+    events,
+    log,
+  });
+  const supervisor = new Supervisor({
+    mounts,
+    set,
+    runtime,
+    snapshotter,
+    networks,
+    bundles,
+    paths,
+    waiters,
+    events,
+    log,
+    autoRemove,
+  });
+  const remover = new ContainerRemover({
+    set,
+    supervisor,
+    snapshotter,
+    volumes,
+    paths,
+    waiters,
+    execs,
+    events,
+    log,
+  });
+  runtime.onExit((exit) => {
+    if (exit.execId !== undefined) execs.handleExit(exit);
+    else {
+      supervisor
+        .handleExit(exit)
+        .catch((error) => log.error('the end of a container', { id: exit.id, error }));
+    }
+  });
+  const files = new ContainerFiles({
+    set,
+    runtime,
+    snapshotter,
+    images,
+    paths,
+    events,
+    tarTree: writeTree,
+  });
+  const containers = new ContainerEngine({
+    set,
+    creator: new ContainerCreator({
+      set,
+      images,
+      networks,
+      volumes,
+      snapshotter,
+      paths,
+      filler: new VolumeFiller(snapshotter, volumes, paths),
+      initLayer,
+      cgroups: machine.cgroups,
+      logDefaults: () => live().logConfig,
+      events,
+      log,
+    }),
+    supervisor,
+    networkChanges: new NetworkChanges({
+      set,
+      networks,
+      exclusive: (id, body) => supervisor.exclusive(id, body),
+      rewriteFiles: (before, after) => etcFiles.rewrite(before, after),
+      log,
+    }),
+    remover,
+    files,
+    execs,
+    waiters,
+    runtime,
+    snapshotter,
+    images,
+    readLog: (container, options) => readContainerLog(paths.log(container.id), container, options, waiters),
+    events,
+    log,
+  });
+  const health = new HealthMonitor({
+    set,
+    events,
+    probe: (id, rules) => runProbe(execs, id, rules),
+    onUnhealthy: () => {},
+    log,
+  });
+  const statistics = new StatisticsSampler({
+    set,
+    runtime,
+    interfaces: interfaceCounters,
+    systemCpu: readSystemCpu,
+    log,
+  });
+  const trees = new RootedThreads();
+  const archives = new ContainerArchives({ set, supervisor, snapshotter, paths, trees, events });
+  const recovery = new ContainerRecovery({
+    set,
+    runtime,
+    supervisor,
+    snapshotter,
+    networks,
+    mounts,
+    volumes,
+    paths,
+    autoRemove,
+    log,
+  });
+  const logKeeper = new LogKeeper({
+    containers: () => set.list(),
+    path: (id) => paths.log(id),
+    rotate: async (id, path, keep) => {
+      rotateLog(path, keep);
+      await runtime.reopenLog(id);
+    },
+    compress: compressRotated,
+    log,
+  });
+  events.subscribe(undefined, ({ type, action }) => {
+    if (type === 'container' && action === 'start') logKeeper.wake();
+  });
+  return {
+    containers,
+    statistics,
+    archives,
+    recovery,
+    health,
+    /** In reverse. Containers go on. */
+    close(): void {
+      health.close();
+      logKeeper.close();
+      statistics.close();
+      supervisor.close();
+      trees.close();
+    },
+  };
+}
