@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { haveApp } from '../../../scripts/images/make-app-image.ts';
 import { must, until } from '../../support/command.ts';
 import { startDaemon, type TestDaemon } from '../../support/daemon.ts';
+import { startDockerRegistry } from '../../support/docker-registry.ts';
 
 const OFF: ReadonlyArray<readonly [line: string, part: string]> = [
   ['build -t my-org/application:latest .', 'part 5: building'],
   ['build -f ./docker/Dockerfile.prod -t my-org/application:prod /path/to/src', 'part 5: building'],
   ['build -t my-org/application http://example.com/context/Dockerfile', 'part 5: building'],
-  ['image push', 'part 2: registries'],
 ];
 
 /** The path of the mission's bind mount. */
@@ -57,6 +57,28 @@ describe.each(['tare', 'docker'] as const)('as %s', (client) => {
       expect(await out('image prune -f')).toContain(imported);
       expect((await fails(`image inspect ${imported}`)).code).toBe(1);
       await out('rmi my-nginx:1');
+    },
+    LONG,
+  );
+
+  test(
+    'image push',
+    async () => {
+      const registry = await startDockerRegistry(daemon.root, `registry-${client}`);
+      try {
+        const name = `${registry.host}/my-org/nginx:1`;
+        const id = await inspect('nginx', '{{.Id}}');
+        await out(`tag nginx ${name}`);
+        const digest = /^1: digest: (sha256:[0-9a-f]{64}) size: \d+$/m.exec(
+          await out(`image push ${name}`),
+        )?.[1];
+        await out(`rmi ${name}`);
+        expect(await out(`pull ${name}`)).toContain(`Digest: ${digest}`);
+        expect(await inspect(name, '{{.Id}}')).toBe(id);
+        await out(`rmi ${name}`);
+      } finally {
+        await registry.stop();
+      }
     },
     LONG,
   );
