@@ -162,6 +162,28 @@ describe('Skopeo', () => {
   }, 60_000);
 });
 
+describe('an image with a manifest from elsewhere', () => {
+  test('is saved with it, and every engine loads that', async () => {
+    await skopeo('copy', `docker-archive:${saved}:two:1`, `oci-archive:${path('kept.tar')}:kept:1`);
+    await forget();
+    await tare('load', '-i', path('kept.tar'));
+    const digests = () => tare('image', 'inspect', '-f', '{{json .RepoDigests}}', 'kept:1');
+    const before = await digests();
+    expect(before).toMatch(/^\["kept@sha256:[0-9a-f]{64}"\]$/);
+    await tare('save', '-o', path('again.tar'), 'kept:1');
+    await tare('rmi', 'kept:1');
+    expect(await tare('load', '-i', path('again.tar'))).toBe('Loaded image: kept:1');
+    expect(await digests()).toBe(before);
+    expect(await tare('run', '--rm', 'kept:1')).toBe('made');
+    expect(await dockerd.ok(['load', '-i', path('again.tar')])).toContain('Loaded image: kept:1');
+    expect(await dockerd.ok(['inspect', '-f', '{{.Id}}', 'kept:1'])).toBe(await idOf('kept:1'));
+    expect(await podman('load', '-i', path('again.tar'))).toMatch(/Loaded image: .*\/kept:1/);
+    const raw = await skopeo('inspect', '--raw', `oci-archive:${path('again.tar')}:1`);
+    expect(before).toContain(digestOf(raw));
+    await skopeo('copy', `docker-archive:${path('again.tar')}:kept:1`, `dir:${path('copied')}`);
+  }, 120_000);
+});
+
 describe('compressed as a whole', () => {
   for (const [program, ...args] of [
     ['gzip', '-1c'],

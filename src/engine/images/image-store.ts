@@ -224,8 +224,10 @@ export class ImageStore implements ImageService {
       if (platform !== undefined) checkPlatform(image, name, platform);
     }
     const stream = await this.#leases.holdWhile(async (lease) => {
-      for (const { image } of images) lease.hold(...image.config.rootfs.diff_ids);
-      return streamOf(archiveOf(images, this.#leased(lease)));
+      for (const { image } of images) {
+        lease.hold(...image.config.rootfs.diff_ids, ...this.#index.blobsOf(image.id));
+      }
+      return streamOf(await archiveOf(images, this.#leased(lease)));
     });
     // A name without a tag stands for all tags of a repository and may be no image's name itself.
     for (const ref of refs) this.#emit('save', this.find(ref)?.id ?? ref, ref);

@@ -109,6 +109,40 @@ describe('an OCI layout', () => {
     });
   }
 
+  test('saved and loaded elsewhere it has the same digest, and so has the index that it came by', async () => {
+    const image = ociImage(host, (tar) => gzipSync(tar));
+    const above = multi([host, image], [other, ociImage(other, (tar) => gzipSync(tar))]);
+    for (const { descriptor, more } of [
+      { descriptor: image.manifest.descriptor, more: [] },
+      { descriptor: above.descriptor, more: [above.member] },
+    ]) {
+      const [from, to] = [fresh(), fresh()];
+      await from.images.load(archive([image], ...more, indexJson(named(descriptor, 'a.b/c:1'))), QUIET);
+      await to.images.load(await from.images.save(['a.b/c:1']), QUIET);
+      expect(to.images.get('a.b/c:1')).toMatchObject({
+        id: image.id,
+        repoDigests: [`a.b/c@${descriptor.digest}`],
+      });
+      expect(await bytesOf(to.layerBlobs.stream(image.layer.descriptor.digest))).toEqual(
+        Buffer.from(image.layer.member.content ?? ''),
+      );
+    }
+  });
+
+  test('what the disk has no bytes of any more, or readers may not know, is saved plain', async () => {
+    for (const [pack, gone] of [
+      [gzipSync, true],
+      [zstdCompressSync, false],
+    ] as const) {
+      const [from, to] = [fresh(), fresh()];
+      const image = ociImage(host, (tar) => pack(tar));
+      await from.images.load(archive([image], indexJson(named(image.manifest.descriptor, 'a.b/c:1'))), QUIET);
+      if (gone) await from.content.remove(image.layer.descriptor.digest);
+      await to.images.load(await from.images.save(['a.b/c:1']), QUIET);
+      expect(to.images.get('a.b/c:1')).toMatchObject({ id: image.id, repoDigests: [] });
+    }
+  });
+
   test('with plain layers keeps none: a push compresses them', async () => {
     const to = fresh();
     const image = ociImage(host, (tar) => tar);

@@ -16,17 +16,22 @@ import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import { blobPath } from './archive-images.ts';
 import type { ImageIndex } from './image-index.ts';
 import type { Image } from './images.ts';
+import { type KeptManifest, type KeptManifestParts, keptManifest } from './kept-manifest.ts';
 import { plainManifest } from './plain-manifest.ts';
 
-export interface SaveParts {
+export interface SaveParts extends KeptManifestParts {
   readonly snapshotter: Snapshotter;
-  readonly index: Pick<ImageIndex, 'get' | 'list' | 'configText' | 'isIdOf'>;
+  readonly index: Pick<ImageIndex, 'get' | 'list' | 'configText' | 'isIdOf' | 'blobsOf'>;
 }
 
 /** One image to save, with the references it gets in the archive. */
 export interface Saved {
   readonly image: Image;
   readonly tags: Reference[];
+}
+
+interface Planned extends Saved {
+  readonly kept: KeptManifest | undefined;
 }
 
 /** `seconds`: when it was made; 0 for what only this archive has. */
@@ -52,10 +57,24 @@ export function imagesToSave(refs: readonly string[], index: SaveParts['index'])
 
 /**
  * Images as one tar that is docker-archive and OCI layout at once, as Docker from version 25 on writes it; each
- * layer is in it once, as a plain tar. Throws `corrupt` at once when a layer is missing.
+ * layer is in it once. An image that was pulled is in it with its manifest and compressed layers when they are on
+ * the disk, any other with a manifest of its own and plain layers. Throws `corrupt` at once when a layer is missing.
  */
-export function archiveOf(images: readonly Saved[], parts: SaveParts): AsyncIterable<Uint8Array> {
-  return archiveBytes(images, describe(images, parts), parts.snapshotter);
+export async function archiveOf(
+  images: readonly Saved[],
+  parts: SaveParts,
+): Promise<AsyncIterable<Uint8Array>> {
+  const planned: Planned[] = [];
+  for (const saved of images) {
+    planned.push({ ...saved, kept: await keptManifest(saved.image, saved.tags, parts) });
+  }
+  const layers = new Map<string, number>();
+  const documents = describe(planned, parts, layers);
+  return archiveBytes(layers, documents, (digest) =>
+    parts.snapshotter.layer(digest) === undefined
+      ? parts.content.stream(digest)
+      : parts.snapshotter.layerTar(digest),
+  );
 }
 
 function* resolve(
@@ -80,25 +99,35 @@ function* resolve(
   yield { image, tag: byId ? undefined : withDefaultTag(parseReference(ref)) };
 }
 
-/** All small files of the archive: first the blobs by digest, then the documents that name them. */
-function describe(images: readonly Saved[], parts: SaveParts): Document[] {
+/**
+ * All small files of the archive: first the blobs by digest, then the documents that name them. `blobSizes` gets
+ * the layers that they need, by digest.
+ */
+function describe(images: readonly Planned[], parts: SaveParts, blobSizes: Map<string, number>): Document[] {
   const blobs = new Map<string, Document>();
   const index: Descriptor[] = [];
   const manifests: unknown[] = [];
   const repositories: Record<string, Record<string, string>> = {};
-  const put = ({ digest }: Descriptor, text: string, seconds = 0): void => {
+  const put = ({ digest }: { digest: string }, bytes: string | Uint8Array, seconds = 0): void => {
     const path = blobPath(digest);
-    blobs.set(path, [path, Buffer.from(text), seconds]);
+    blobs.set(path, [path, Buffer.from(bytes), seconds]);
   };
-  for (const { image, tags } of images) {
+  for (const { image, tags, kept } of images) {
     const configText = parts.index.configText(image.id);
     const plain = plainManifest(image, configText, parts.snapshotter);
     if (plain === undefined) {
       throw new TareError('corrupt', `a layer of the image ${image.id} is missing: pull the image again`);
     }
-    const { config, layers, descriptor: manifest } = plain;
+    const { config } = plain;
+    const layers = image.config.rootfs.diff_ids.map((diffId, i) => ({
+      diffId,
+      blob: kept?.layers.get(diffId) ?? (plain.layers[i] as Descriptor),
+    }));
+    for (const { blob } of layers) blobSizes.set(blob.digest, blob.size);
     put(config, configText, Math.max(0, Math.floor(image.createdAt / 1000)));
-    put(manifest, plain.text);
+    for (const document of kept?.documents ?? []) put(document, document.bytes);
+    if (kept === undefined) put(plain.descriptor, plain.text);
+    const manifest = kept?.target ?? plain.descriptor;
     if (tags.length === 0) index.push(manifest);
     for (const tag of tags) {
       const annotations = {
@@ -117,8 +146,8 @@ function describe(images: readonly Saved[], parts: SaveParts): Document[] {
     manifests.push({
       Config: blobPath(config.digest),
       RepoTags: tags.length > 0 ? tags.map(familiarString) : null,
-      Layers: layers.map((layer) => blobPath(layer.digest)),
-      LayerSources: Object.fromEntries(layers.map((layer) => [layer.digest, layer])),
+      Layers: layers.map(({ blob }) => blobPath(blob.digest)),
+      LayerSources: Object.fromEntries(layers.map(({ diffId, blob }) => [diffId, blob])),
     });
   }
   const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
@@ -135,9 +164,9 @@ function describe(images: readonly Saved[], parts: SaveParts): Document[] {
 const LARGE = 64 * 1024;
 
 async function* archiveBytes(
-  images: readonly Saved[],
+  layers: ReadonlyMap<string, number>,
   documents: readonly Document[],
-  snapshotter: Snapshotter,
+  open: (digest: string) => AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   const output = new OutputBuffer();
   async function* write(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -164,12 +193,7 @@ async function* archiveBytes(
   for (const name of ['blobs', 'blobs/sha256']) {
     yield* write(encodeTarHeader({ type: 'directory', name, mode: 0o755 }));
   }
-  const layers = new Set(images.flatMap(({ image }) => image.config.rootfs.diff_ids));
-  for (const diffId of layers) {
-    // There, or the archive would not have been described.
-    const size = snapshotter.layer(diffId)?.tarSize ?? 0;
-    yield* file(blobPath(diffId), size, snapshotter.layerTar(diffId));
-  }
+  for (const [digest, size] of layers) yield* file(blobPath(digest), size, open(digest));
   for (const [name, bytes, seconds] of documents) {
     yield* file(name, bytes.byteLength, one(bytes), seconds);
   }
