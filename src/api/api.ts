@@ -29,7 +29,7 @@ import { ApiServer } from './server.ts';
  */
 export function createApi(dependencies: ApiDependencies): ApiServer {
   const dispatcher = new Dispatcher(allRoutes(dependencies), dependencies.version, dependencies.log);
-  return new ApiServer(dispatcher, dependencies.log);
+  return new ApiServer(dispatcher, dependencies.log, dependencies.clientOf);
 }
 
 /** Every endpoint. */

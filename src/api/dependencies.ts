@@ -1,6 +1,7 @@
 import type { Logger } from '../base/log.ts';
 import type { ContainerArchives } from '../engine/containers/container-archives.ts';
 import type { ContainerService } from '../engine/containers/containers.ts';
+import type { ApiClient } from '../engine/containers/death.ts';
 import type { ContainerQuery, FilterMap, QueryLookups } from '../engine/containers/query.ts';
 import type { StatisticsService } from '../engine/containers/statistics.ts';
 import type { EventBus } from '../engine/events/events.ts';
@@ -30,6 +31,8 @@ export interface ApiDependencies {
   readonly events: EventBus;
   readonly system: SystemService;
   readonly check: StoreCheckService;
+  /** The client whose connection was accepted a moment ago. */
+  readonly clientOf?: () => ApiClient | undefined;
   readonly log: Logger;
   /** `compileQuery` of engine/containers/query.ts. */
   readonly compileQuery: (filters: FilterMap, lookups: QueryLookups) => ContainerQuery;

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Logger } from '../base/log.ts';
+import type { ApiClient } from '../engine/containers/death.ts';
 import { clientMessage, HttpError, isUnexpected, statusOf } from './errors.ts';
 import { commonHeaders, Exchange, type Transport } from './exchange.ts';
 import { type Route, Router } from './router.ts';
@@ -24,12 +25,13 @@ export class Dispatcher {
   }
 
   /** Handles one request to its end. Never rejects. */
-  async handle(request: IncomingMessage, transport: Transport): Promise<void> {
+  async handle(request: IncomingMessage, transport: Transport, client?: ApiClient): Promise<void> {
     const url = request.url ?? '/';
     const mark = url.indexOf('?');
     const path = mark < 0 ? url : url.slice(0, mark);
     const queryText = mark < 0 ? '' : url.slice(mark + 1);
     const x = new Exchange(request, transport, this.#headers, queryText, MAX_API_VERSION);
+    x.client = client;
     this.#open.add(x);
     this.#log.debug('Calling API', { method: request.method ?? '', url });
     try {

@@ -1,5 +1,6 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { ApiClient } from '../engine/containers/death.ts';
 import { type ClientStream, NodeClientStream } from './client-stream.ts';
 import { API_VERSION } from './versions.ts';
 
@@ -26,6 +27,8 @@ export class Exchange {
   readonly request: IncomingMessage;
   /** Minor number of the API version that the client speaks. */
   version: number;
+  /** Who asks, as far as the kernel tells. */
+  client: ApiClient | undefined;
   /** The pattern's parameter, unescaped; empty when it has none. */
   param = '';
 

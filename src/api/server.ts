@@ -7,6 +7,7 @@ import {
 import { createServer as createNetServer, type Server as NetServer, type Socket } from 'node:net';
 import { messageOf, TareError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { ApiClient } from '../engine/containers/death.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { clearSocketPath, DEFAULT_GROUPS, shareSocket, socketGroup, withSocketMode } from './socket-file.ts';
 
@@ -22,10 +23,14 @@ export class ApiServer {
   readonly #https: Server[] = [];
   readonly #nets: NetServer[] = [];
   readonly #sockets = new Set<Socket>();
+  readonly #clientOf: (() => ApiClient | undefined) | undefined;
+  readonly #clients = new WeakMap<Socket, ApiClient>();
 
-  constructor(dispatcher: Dispatcher, log: Logger) {
+  /** `clientOf` is called for each connection as soon as it is accepted. */
+  constructor(dispatcher: Dispatcher, log: Logger, clientOf?: () => ApiClient | undefined) {
     this.#dispatcher = dispatcher;
     this.#log = log;
+    this.#clientOf = clientOf;
   }
 
   /**
@@ -70,13 +75,18 @@ export class ApiServer {
 
   #createServer(): Server {
     const handle = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) => {
-      void this.#dispatcher.handle(request, { response, expectsContinue });
+      const client = this.#clients.get(request.socket);
+      void this.#dispatcher.handle(request, { response, expectsContinue }, client);
     };
     const server = createHttpServer((request, response) => handle(request, response, false));
     server.on('checkContinue', (request, response) => handle(request, response, true));
     server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Uint8Array) => {
       this.#track(socket);
-      void this.#dispatcher.handle(request, { socket, head });
+      void this.#dispatcher.handle(request, { socket, head }, this.#clients.get(socket));
+    });
+    server.on('connection', (socket: Socket) => {
+      const client = this.#clientOf?.();
+      if (client) this.#clients.set(socket, client);
     });
     // A wait or a log stream may be silent for days.
     server.timeout = 0;

@@ -18,3 +18,12 @@ function parse(text: string, base: number): number {
   const exponent = UNITS.indexOf((match[2] ?? '').toLowerCase());
   return Math.floor(Number(match[1]) * base ** exponent);
 }
+
+/** Bytes for people, in binary units with at most four digits: `512MiB`, `1.5GiB`. */
+export function formatSize(bytes: number): string {
+  let exponent = 0;
+  let value = bytes;
+  for (; value >= 1024 && exponent < UNITS.length - 1; exponent += 1) value /= 1024;
+  const unit = UNITS[exponent]?.toUpperCase() ?? '';
+  return `${Number(value.toPrecision(4))}${unit === '' ? 'B' : `${unit}iB`}`;
+}

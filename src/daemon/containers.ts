@@ -8,16 +8,20 @@ import { ContainerEngine } from '../engine/containers/container-engine.ts';
 import { ContainerFiles } from '../engine/containers/container-files.ts';
 import { ContainerMounts } from '../engine/containers/container-mounts.ts';
 import type { ContainerSet } from '../engine/containers/container-set.ts';
+import type { LogOptions } from '../engine/containers/containers.ts';
 import { ContainerCreator } from '../engine/containers/creator.ts';
 import { EtcFiles } from '../engine/containers/etc-files.ts';
 import { ExecSet } from '../engine/containers/exec-set.ts';
+import { followRuntime, restartUnhealthy } from '../engine/containers/follow-runtime.ts';
 import { HealthMonitor } from '../engine/containers/health-monitor.ts';
 import { runProbe } from '../engine/containers/health-probe.ts';
 import { readContainerLog } from '../engine/containers/logging/container-log.ts';
 import { LogKeeper } from '../engine/containers/logging/log-keeper.ts';
+import type { Container } from '../engine/containers/model.ts';
 import { MountShelf } from '../engine/containers/mount-shelf.ts';
 import { NetworkChanges } from '../engine/containers/network-changes.ts';
 import type { ContainerPaths } from '../engine/containers/paths.ts';
+import { PostMortem } from '../engine/containers/post-mortem.ts';
 import { ContainerRecovery } from '../engine/containers/recovery.ts';
 import { ContainerRemover } from '../engine/containers/remover.ts';
 import { StatisticsSampler } from '../engine/containers/statistics-sampler.ts';
@@ -28,7 +32,9 @@ import type { EventLog } from '../engine/events/event-log.ts';
 import type { ImageStore } from '../engine/images/image-store.ts';
 import type { NetworkStore } from '../engine/networks/network-store.ts';
 import type { VolumeStore } from '../engine/volumes/volume-store.ts';
+import { readKernelLog } from '../kernel/kernel-log.ts';
 import { interfaceCounters } from '../netdriver/interface-counters.ts';
+import { bootId } from '../runtime/conmon/monitor-record.ts';
 import { findInitProgram } from '../runtime/init-program.ts';
 import { compressRotated } from '../runtime/log/compress.ts';
 import { rotateLog } from '../runtime/log/rotate.ts';
@@ -64,6 +70,8 @@ export function composeContainers(foundation: ContainerFoundation) {
   const { execRoot, set, paths, events, machine, runtime, snapshotter } = foundation;
   const { volumes, networks, images, initLayer, live, log } = foundation;
   const waiters = new Waiters();
+  const readLog = (container: Container, options: LogOptions) =>
+    readContainerLog(paths.log(container.id), container, options, waiters);
   const etcFiles = new EtcFiles(paths, set, () => networks.find('bridge')?.subnets[0]?.gateway ?? '');
   const bundles = new BundleFiles({
     runtime,
@@ -105,6 +113,7 @@ export function composeContainers(foundation: ContainerFoundation) {
     events,
     log,
     autoRemove,
+    postMortem: new PostMortem({ readLog, kernelLog: readKernelLog, boot: bootId() }),
   });
   const remover = new ContainerRemover({
     set,
@@ -117,14 +126,7 @@ export function composeContainers(foundation: ContainerFoundation) {
     events,
     log,
   });
-  runtime.onExit((exit) => {
-    if (exit.execId !== undefined) execs.handleExit(exit);
-    else {
-      supervisor
-        .handleExit(exit)
-        .catch((error) => log.error('the end of a container', { id: exit.id, error }));
-    }
-  });
+  followRuntime(runtime, { execs, supervisor, log });
   const files = new ContainerFiles({
     set,
     runtime,
@@ -165,7 +167,7 @@ export function composeContainers(foundation: ContainerFoundation) {
     runtime,
     snapshotter,
     images,
-    readLog: (container, options) => readContainerLog(paths.log(container.id), container, options, waiters),
+    readLog,
     events,
     log,
   });
@@ -173,7 +175,7 @@ export function composeContainers(foundation: ContainerFoundation) {
     set,
     events,
     probe: (id, rules) => runProbe(execs, id, rules),
-    onUnhealthy: () => {},
+    onUnhealthy: restartUnhealthy({ supervisor, log }),
     log,
   });
   const statistics = new StatisticsSampler({

@@ -6,6 +6,7 @@ import { LineLogger } from '../base/log.ts';
 import { compileQuery } from '../engine/containers/query.ts';
 import { fromNodeError } from '../kernel/errno.ts';
 import { type FileLock, lockFile } from '../kernel/file-lock.ts';
+import { clientFinder } from './client-finder.ts';
 import { DAEMON_HELP, type DaemonConfig, readConfig } from './config.ts';
 import { composeEngine, type Engine } from './engine.ts';
 import { writePidfile } from './pidfile.ts';
@@ -85,6 +86,7 @@ async function serve(config: DaemonConfig, argv: readonly string[], log: LineLog
     },
     compileQuery,
     now: Date.now,
+    clientOf: clientFinder(),
   });
   for (const host of config.hosts) {
     if (host.startsWith('unix://')) {

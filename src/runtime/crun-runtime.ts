@@ -89,6 +89,7 @@ class CrunRuntime implements Runtime {
   readonly #orphans: Orphans;
   readonly #execs: Execs;
   readonly #listeners: Array<(exit: ProcessExit) => void> = [];
+  readonly #lossListeners: Array<(id: string) => void> = [];
   readonly #remains: Remains;
   readonly #moveAhead: MoveAhead;
   #features: Promise<RuntimeFeatures> | undefined;
@@ -111,7 +112,12 @@ class CrunRuntime implements Runtime {
     this.#seccomp = new SeccompCache(paths.seccomp, settings.crun);
     this.#bundles = new Bundles(this.#seccomp);
     this.#remains = new Remains(settings, paths, layout, log);
-    this.#exits = new ExitWatch((tracked, exit) => this.#report(tracked, exit));
+    this.#exits = new ExitWatch(
+      (tracked, exit) => this.#report(tracked, exit),
+      ({ record }) => {
+        if (record.execId === undefined) for (const listener of this.#lossListeners) listener(record.id);
+      },
+    );
     this.#orphans = new Orphans((pid) => this.#exits.claim(pid));
     this.#execs = new Execs(settings, paths, this.#boot, this.#exits, this.#hubs);
     this.#exits.watchDirectory(paths.exits, (name) => {
@@ -254,6 +260,10 @@ class CrunRuntime implements Runtime {
 
   onExit(listener: (exit: ProcessExit) => void): void {
     this.#listeners.push(listener);
+  }
+
+  onMonitorLost(listener: (id: string) => void): void {
+    this.#lossListeners.push(listener);
   }
 
   #report(tracked: Tracked, exit: ProcessExit): void {

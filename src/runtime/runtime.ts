@@ -55,6 +55,8 @@ export interface Runtime {
 
   /** Registers for the end of containers and execs, of this daemon's life or found by `adopt`. */
   onExit(listener: (exit: ProcessExit) => void): void;
+  /** Registers for monitors that are gone while their container's process lives: nobody holds its stdio any more. */
+  onMonitorLost(listener: (id: string) => void): void;
   /** Looks at a container that an earlier daemon started. */
   adopt(request: AdoptRequest): Promise<Adopted>;
   /** Tells the monitor to reopen the log file after it was renamed. */

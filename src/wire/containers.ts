@@ -120,6 +120,8 @@ export interface HostConfig extends Resources {
   NetworkMode: string;
   PortBindings: PortMap | null;
   RestartPolicy: RestartPolicy;
+  /** Beyond Docker. */
+  RestartUnhealthy?: boolean;
   AutoRemove: boolean;
   VolumeDriver: string;
   VolumesFrom: string[] | null;
@@ -265,6 +267,8 @@ export interface ContainerSummary {
   State: string;
   /** For people: `Up 2 minutes (healthy)`. */
   Status: string;
+  /** Beyond Docker: why it does not run any more. */
+  Reason?: string;
   HostConfig: { NetworkMode: string; Annotations?: Record<string, string> };
   NetworkSettings: { Networks: Record<string, EndpointSettings> };
   Mounts: MountPoint[];
@@ -297,6 +301,26 @@ export interface ContainerState {
   StartedAt: string;
   FinishedAt: string;
   Health?: Health;
+  /** Beyond Docker: false when nobody saw it end. */
+  ExitCodeKnown?: boolean;
+  /** Beyond Docker: its last end. */
+  Death?: Death;
+}
+
+/** Why a container died. */
+export interface Death {
+  /** `exit`, `client`, `oom`, … */
+  Reason: string;
+  /** One sentence for people. */
+  Text: string;
+  /** `SIGKILL`; empty: it was not ended by a signal. */
+  Signal: string;
+  Client?: { Pid: number; Uid: number; Program: string };
+  /** `Limit` in bytes. */
+  OOM?: { Limit: number; Process: string; Pid: number };
+  Health?: HealthResult;
+  /** The last lines of its output. */
+  Log: string[];
 }
 
 export interface NetworkSettings {

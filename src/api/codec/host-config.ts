@@ -7,7 +7,7 @@ import type {
 } from '../../engine/containers/model.ts';
 import { bool, consoleSize, int, int64, list, nullable, record, string, uint16 } from './codec.ts';
 import { mountCodec } from './mounts.ts';
-import { embedded, field, object, omitEmpty } from './object.ts';
+import { embedded, field, object, omitEmpty, optional } from './object.ts';
 
 const throttleDevice = object<ThrottleDevice>('ThrottleDevice', {
   path: field('Path', string),
@@ -141,4 +141,5 @@ export const hostConfigCodec = object<HostConfig>('HostConfig', {
   maskedPaths: field('MaskedPaths', nullable(list(string, 'array'))),
   readonlyPaths: field('ReadonlyPaths', nullable(list(string, 'array'))),
   init: omitEmpty('Init', nullable(bool)),
+  restartUnhealthy: optional('RestartUnhealthy', bool),
 });

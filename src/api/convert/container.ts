@@ -1,10 +1,13 @@
-import type { Container, Health, MountPoint } from '../../engine/containers/model.ts';
+import type { Death } from '../../engine/containers/death.ts';
+import type { Container, Health, MountPoint, ProbeResult } from '../../engine/containers/model.ts';
 import type {
   ContainerConfig,
   ContainerInspect,
   ContainerState,
   ContainerSummary,
+  HealthResult,
   HostConfig,
+  Death as WireDeath,
   Health as WireHealth,
   MountPoint as WireMountPoint,
 } from '../../wire/containers.ts';
@@ -90,6 +93,20 @@ function stateToWire({ state }: Container): ContainerState {
     StartedAt: rfc3339(state.startedAt),
     FinishedAt: rfc3339(state.finishedAt),
     ...(state.health && { Health: healthToWire(state.health) }),
+    ...(!state.exitCodeKnown && { ExitCodeKnown: false }),
+    ...(state.death && { Death: deathToWire(state.death) }),
+  };
+}
+
+function deathToWire({ reason, text, signal, client, oom, health, log }: Death): WireDeath {
+  return {
+    Reason: reason,
+    Text: text,
+    Signal: signal,
+    ...(client && { Client: { Pid: client.pid, Uid: client.uid, Program: client.program } }),
+    ...(oom && { OOM: { Limit: oom.limit, Process: oom.process, Pid: oom.pid } }),
+    ...(health && { Health: probeToWire(health) }),
+    Log: [...log],
   };
 }
 
@@ -97,13 +114,12 @@ function healthToWire(health: Health): WireHealth {
   return {
     Status: health.status,
     FailingStreak: health.failingStreak,
-    Log: health.log.map(({ start, end, exitCode, output }) => ({
-      Start: rfc3339(start),
-      End: rfc3339(end),
-      ExitCode: exitCode,
-      Output: output,
-    })),
+    Log: health.log.map(probeToWire),
   };
+}
+
+function probeToWire({ start, end, exitCode, output }: ProbeResult): HealthResult {
+  return { Start: rfc3339(start), End: rfc3339(end), ExitCode: exitCode, Output: output };
 }
 
 function mountToWire(mount: MountPoint): WireMountPoint {
@@ -140,6 +156,7 @@ export function summarizeContainer(
     Labels: container.config.labels,
     State: container.state.status,
     Status: statusText(container.state, now),
+    ...(container.state.pid === 0 && container.state.death && { Reason: container.state.death.text }),
     HostConfig: { NetworkMode: container.hostConfig.networkMode },
     NetworkSettings: { Networks: endpointsToWire(container, version) },
     Mounts: container.mounts.map(mountToWire),

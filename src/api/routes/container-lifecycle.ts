@@ -1,5 +1,6 @@
 import { messageOf } from '../../base/errors.ts';
 import type { ContainerService, WaitCondition } from '../../engine/containers/containers.ts';
+import type { StopOptions } from '../../engine/containers/supervisor.ts';
 import type { ContainerWaitResponse } from '../../wire/containers.ts';
 import { HttpError } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
@@ -39,20 +40,17 @@ export function containerLifecycleRoutes(containers: Containers): Route[] {
     }),
     post('stop', (x) => containers.stop(x.param, stopOptions(x))),
     post('restart', (x) => containers.restart(x.param, stopOptions(x))),
-    post('kill', (x) => containers.kill(x.param, text(x, 'signal'))),
+    post('kill', (x) => containers.kill(x.param, text(x, 'signal'), x.client)),
     post('pause', (x) => containers.pause(x.param)),
     post('unpause', (x) => containers.unpause(x.param)),
     { method: 'POST', pattern: '/containers/{name}/wait', handle: (x) => wait(containers, x) },
   ];
 }
 
-function stopOptions(x: Exchange): { timeout?: number; signal?: string } {
-  const options: { timeout?: number; signal?: string } = {};
+function stopOptions(x: Exchange): StopOptions {
   const timeout = integer(x, 't');
   const signal = text(x, 'signal');
-  if (timeout !== undefined) options.timeout = timeout;
-  if (signal !== '') options.signal = signal;
-  return options;
+  return { ...(timeout !== undefined && { timeout }), ...(signal !== '' && { signal }), client: x.client };
 }
 
 /**

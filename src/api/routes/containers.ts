@@ -98,6 +98,7 @@ export function containerRoutes({ containers, paths }: Dependencies): Route[] {
           force: flag(x, 'force'),
           volumes: flag(x, 'v'),
           link: flag(x, 'link'),
+          client: x.client,
         });
         x.empty(204);
       },

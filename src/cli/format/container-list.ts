@@ -21,6 +21,7 @@ export const CONTAINER_LISTING: Listing = {
     Ports: 'PORTS',
     State: 'STATE',
     Status: 'STATUS',
+    Reason: 'REASON',
     Size: 'SIZE',
     Labels: 'LABELS',
     Mounts: 'MOUNTS',
@@ -30,9 +31,11 @@ export const CONTAINER_LISTING: Listing = {
   },
 };
 
-/** The default table, with sizes when they were asked for. */
-export function containerTable(size: boolean): string {
-  const table = '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}';
+/** The default table, with sizes when they were asked for; or the one of `--why`. */
+export function containerTable(size: boolean, why = false): string {
+  const table = why
+    ? '{{.ID}}\t{{.Image}}\t{{.Names}}\t{{.Status}}\t{{.Reason}}'
+    : '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}';
   return size ? `${table}\t{{.Size}}` : table;
 }
 
@@ -91,6 +94,7 @@ export function containerRow(container: ContainerSummary, { trunc }: ContainerRo
     Ports: displayPorts(container.Ports ?? []),
     State: container.State,
     Status: container.Status,
+    Reason: container.Reason ?? '',
     Size: displaySize(container),
     Labels: displayLabels(labels),
     Label: (name: unknown) => labels[String(name)] ?? '',

@@ -140,6 +140,7 @@ const HEALTH_FLAGS = {
   'health-start-interval': flag(duration, { help: 'Time between checks in the start period (ms|s|m|h)' }),
   'health-start-period': flag(duration, { help: 'Time in which failures do not count (ms|s|m|h)' }),
   'health-timeout': flag(duration, { help: 'Time after which a check has failed (ms|s|m|h)' }),
+  'restart-unhealthy': flag(toggle, { help: 'Start it again when its health check finds it unhealthy' }),
   'no-healthcheck': flag(toggle, { help: "Do not run the image's health check" }),
 } satisfies FlagTable;
 

@@ -219,6 +219,7 @@ function hostSettings(flags: ContainerFlags, network: string): Partial<HostConfi
     LogConfig: { Type: flags['log-driver'], Config: parseLogOptions(flags['log-driver'], flags['log-opt']) },
     NetworkMode: network,
     RestartPolicy: parseRestart(flags.restart),
+    ...(flags['restart-unhealthy'] ? { RestartUnhealthy: true } : {}),
     AutoRemove: flags.rm,
     VolumeDriver: flags['volume-driver'],
     VolumesFrom: orNull(flags['volumes-from']),

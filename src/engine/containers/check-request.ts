@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { TareError } from '../../base/errors.ts';
+import { healthRules } from './health.ts';
 import { checkLogConfig } from './logging/log-config.ts';
 import type { ContainerConfig, HostConfig, Resources } from './model.ts';
 import { networkMode } from './modes.ts';
@@ -24,6 +25,11 @@ export function checkRequest(config: ContainerConfig, host: HostConfig): void {
     throw invalid(`invalid stop timeout: ${config.stopTimeout}`);
   }
   checkHealthcheck(config.healthcheck);
+  if (host.restartUnhealthy && !healthRules(config.healthcheck, config.shell)) {
+    throw invalid(
+      '--restart-unhealthy needs a health check: give --health-cmd, or use an image that has one',
+    );
+  }
   if (Object.keys(host.annotations).includes('')) {
     throw invalid('invalid Annotations: the empty string is not permitted as an annotation key');
   }

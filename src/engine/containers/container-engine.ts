@@ -16,9 +16,11 @@ import type {
   IoSession,
   LogOptions,
   LogRecord,
+  RemoveOptions,
   WaitCondition,
 } from './containers.ts';
 import type { ContainerCreator } from './creator.ts';
+import type { ApiClient } from './death.ts';
 import type { ExecSet } from './exec-set.ts';
 import { isAlive } from './lifecycle.ts';
 import { linkToRemove, withLinkNames, withShownLinks } from './links.ts';
@@ -31,7 +33,7 @@ import type { ContainerRemover } from './remover.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
 import { Session } from './sessions.ts';
 import { SettledSession } from './settled-session.ts';
-import type { Supervisor } from './supervisor.ts';
+import type { StopOptions, Supervisor } from './supervisor.ts';
 import { listProcesses } from './top.ts';
 import type { Waiters, WaitResult } from './waiters.ts';
 
@@ -91,18 +93,18 @@ export class ContainerEngine implements ContainerService {
     return this.#parts.supervisor.start(this.#id(ref));
   }
 
-  stop(ref: string, options: { timeout?: number; signal?: string }): Promise<void> {
+  stop(ref: string, options: StopOptions): Promise<void> {
     return this.#parts.supervisor.stop(this.#id(ref), options);
   }
 
-  async restart(ref: string, options: { timeout?: number; signal?: string }): Promise<void> {
+  async restart(ref: string, options: StopOptions): Promise<void> {
     const id = this.#id(ref);
     const { supervisor, events } = this.#parts;
     await supervisor.restart(id, options);
     events.emit(containerEvent(this.get(id), 'restart'));
   }
 
-  async kill(ref: string, signal: string): Promise<void> {
+  async kill(ref: string, signal: string, client?: ApiClient): Promise<void> {
     const container = this.#parts.set.find(ref);
     if (!container) {
       throw new TareError('not-found', `cannot kill container: ${ref}: No such container: ${ref}`);
@@ -119,9 +121,10 @@ export class ContainerEngine implements ContainerService {
       );
     }
     // As dockerd: whoever kills finds the container ended; other signals may do anything.
-    if (signalName(number) === 'SIGKILL') return await this.#parts.supervisor.kill(container.id);
-    this.#parts.set.updateState(container.id, { manuallyStopped: true });
-    await this.#parts.supervisor.signal(container, number);
+    if (signalName(number) === 'SIGKILL') {
+      return await this.#parts.supervisor.kill(container.id, 'kill', client);
+    }
+    await this.#parts.supervisor.signal(container, number, client);
   }
 
   async pause(ref: string): Promise<void> {
@@ -159,7 +162,7 @@ export class ContainerEngine implements ContainerService {
     });
   }
 
-  remove(ref: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void> {
+  remove(ref: string, options: RemoveOptions): Promise<void> {
     if (options.link) return this.#removeLink(ref);
     return this.#parts.remover.remove(this.#id(ref), options);
   }

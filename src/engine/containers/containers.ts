@@ -1,4 +1,6 @@
+import type { ApiClient } from './death.ts';
 import type { Container, ContainerConfig, CreateContainer, EndpointSettings, HostConfig } from './model.ts';
+import type { StopOptions } from './supervisor.ts';
 
 /**
  * What the engine does with containers. `ref` is a full id, a unique prefix of one, or a name (with or without a
@@ -16,15 +18,15 @@ export interface ContainerService {
   /** Throws `not-modified` when it runs already. */
   start(ref: string): Promise<void>;
   /** Seconds, -1: wait for ever; undefined: the container's own or 10. Throws `not-modified` when it is not running. */
-  stop(ref: string, options: { timeout?: number; signal?: string }): Promise<void>;
-  restart(ref: string, options: { timeout?: number; signal?: string }): Promise<void>;
+  stop(ref: string, options: StopOptions): Promise<void>;
+  restart(ref: string, options: StopOptions): Promise<void>;
   /** Signal by name or number; empty: SIGKILL. Throws `conflict` when it is not running. */
-  kill(ref: string, signal: string): Promise<void>;
+  kill(ref: string, signal: string, client?: ApiClient): Promise<void>;
   pause(ref: string): Promise<void>;
   unpause(ref: string): Promise<void>;
   rename(ref: string, name: string): Promise<void>;
   /** Throws `conflict` when it runs and `force` is not set. `volumes`: anonymous volumes too. */
-  remove(ref: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void>;
+  remove(ref: string, options: RemoveOptions): Promise<void>;
   /** Resolves when the condition is met; the promise is registered before the call returns to the event loop. */
   wait(
     ref: string,
@@ -64,6 +66,14 @@ export interface ContainerService {
     options: { detach: boolean; tty: boolean; consoleSize?: [number, number] },
   ): Promise<IoSession>;
   resizeExec(execId: string, height: number, width: number): Promise<void>;
+}
+
+/** How to remove a container. `client`: who asks. */
+export interface RemoveOptions {
+  readonly force: boolean;
+  readonly volumes: boolean;
+  readonly link: boolean;
+  readonly client?: ApiClient | undefined;
 }
 
 export type WaitCondition = 'not-running' | 'next-exit' | 'removed';

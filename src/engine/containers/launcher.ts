@@ -3,6 +3,7 @@ import { UndoStack } from '../../base/dispose.ts';
 import { TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { mount, unmount } from '../../kernel/mount.ts';
+import { bootId } from '../../runtime/conmon/monitor-record.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
@@ -73,7 +74,13 @@ export class Launcher {
       const { state } = set.get(id);
       const checked = healthRules(container.config.healthcheck, container.config.shell) !== undefined;
       const health = checked ? healthAtStart(state.health) : undefined;
-      const started = transition(state, { type: 'started', ...created, at: Date.now(), health });
+      const started = transition(state, {
+        type: 'started',
+        ...created,
+        at: Date.now(),
+        health,
+        boot: bootId(),
+      });
       set.update(id, { state: started, endpoints: connection.endpoints, ports: connection.ports });
       await runtime.start(id);
       undo.commit();

@@ -1,4 +1,5 @@
 import { TareError } from '../../base/errors.ts';
+import type { Death } from './death.ts';
 import { healthUnchecked } from './health.ts';
 import type { ContainerState, ContainerStatus, Health } from './model.ts';
 
@@ -10,6 +11,7 @@ export type LifecycleEvent =
       readonly monitorPid: number;
       readonly at: number;
       readonly health?: Health | undefined;
+      readonly boot?: string;
     }
   | { readonly type: 'start-failed'; readonly exitCode: number; readonly error: string; readonly at: number }
   | {
@@ -20,6 +22,7 @@ export type LifecycleEvent =
       readonly at: number;
       /** The restart policy will start it again. */
       readonly restarts: boolean;
+      readonly death?: Death;
     }
   | { readonly type: 'paused' }
   | { readonly type: 'unpaused' }
@@ -66,6 +69,8 @@ export function transition(state: ContainerState, event: LifecycleEvent): Contai
         monitorPid: event.monitorPid,
         startedAt: event.at,
         health: event.health,
+        ...(event.boot !== undefined && { boot: event.boot }),
+        ending: undefined,
         exitCode: 0,
         exitCodeKnown: true,
         error: '',
@@ -95,6 +100,7 @@ export function transition(state: ContainerState, event: LifecycleEvent): Contai
         oomKilled: event.oomKilled,
         finishedAt: event.at,
         health: healthUnchecked(state.health),
+        ...(event.death && { death: event.death }),
       };
     case 'paused':
       return { ...state, status: 'paused', health: healthUnchecked(state.health) };

@@ -1,4 +1,5 @@
 import type { ImageHealthcheck } from '../../oci/image-config.ts';
+import type { Death, Ending } from './death.ts';
 
 /** What a container runs, after the image's defaults were merged in. Docker's `Config`. */
 export interface ContainerConfig {
@@ -77,6 +78,8 @@ export interface HostConfig {
   maskedPaths: string[] | null;
   readonlyPaths: string[] | null;
   init: boolean | null;
+  /** Beyond Docker: a container that becomes unhealthy is started again. */
+  restartUnhealthy?: boolean;
   resources: Resources;
 }
 
@@ -225,6 +228,12 @@ export interface ContainerState {
   manuallyStopped: boolean;
   /** Of a container with a health check that was started. */
   health?: Health | undefined;
+  /** Which boot of the machine it was started in. */
+  boot?: string;
+  /** Why Tare is ending it, or ended it last. */
+  ending?: Ending | undefined;
+  /** Its last end. */
+  death?: Death | undefined;
 }
 
 /** A mount as resolved at create time; what `inspect` shows under `Mounts`. */

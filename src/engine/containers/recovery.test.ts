@@ -40,7 +40,12 @@ test('of containers with --rm, those that have ended are removed, and those that
       start: async () => {},
       delete: async () => {},
     },
-    supervisor: { deferEnds: () => () => {}, handleExit: async () => {}, start: async () => {} },
+    supervisor: {
+      deferEnds: () => () => {},
+      handleExit: async () => {},
+      resumeRestart: () => {},
+      start: async () => {},
+    },
     snapshotter: { listSnapshots: () => ['ended', 'waiting', 'kept'], remove: async () => {} },
     mounts: { sweep() {} },
     volumes: { restore: async () => {} },

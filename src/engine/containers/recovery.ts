@@ -22,7 +22,7 @@ import type { Supervisor } from './supervisor.ts';
 export interface RecoveryParts {
   readonly set: ContainerSet;
   readonly runtime: Pick<Runtime, 'adopt' | 'start' | 'delete'>;
-  readonly supervisor: Pick<Supervisor, 'deferEnds' | 'handleExit' | 'start'>;
+  readonly supervisor: Pick<Supervisor, 'deferEnds' | 'handleExit' | 'resumeRestart' | 'start'>;
   readonly snapshotter: Pick<Snapshotter, 'listSnapshots' | 'remove'>;
   readonly mounts: Pick<ContainerMounts, 'sweep'>;
   readonly volumes: Pick<VolumeStore, 'restore'>;
@@ -90,10 +90,6 @@ export class ContainerRecovery {
         }
       }
     }
-    for (const container of set.list()) {
-      // Restart timers died with the last daemon; `finish` decides anew.
-      if (container.state.status === 'restarting') set.updateState(container.id, { status: 'exited' });
-    }
     await networks.restore(
       living.map((container) => ({
         containerId: container.id,
@@ -141,6 +137,10 @@ export class ContainerRecovery {
     for (const id of resting) {
       const container = set.byId(id);
       if (!container || isAlive(container.state)) continue;
+      if (container.state.status === 'restarting') {
+        supervisor.resumeRestart(id);
+        continue;
+      }
       // The last daemon went between noting its end and removing it.
       if (container.hostConfig.autoRemove && container.state.startedAt > 0) {
         await autoRemove(id);

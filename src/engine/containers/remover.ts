@@ -6,6 +6,7 @@ import type { EventBus } from '../events/events.ts';
 import type { VolumeService } from '../volumes/volumes.ts';
 import { containerEvent } from './container-event.ts';
 import type { ContainerSet } from './container-set.ts';
+import type { RemoveOptions } from './containers.ts';
 import type { ExecSet } from './exec-set.ts';
 import { isAlive } from './lifecycle.ts';
 import type { Container } from './model.ts';
@@ -35,7 +36,7 @@ export class ContainerRemover {
   }
 
   /** Throws `conflict` in Docker's words when it runs and `force` is not set. */
-  async remove(id: string, options: { force: boolean; volumes: boolean }): Promise<void> {
+  async remove(id: string, options: Omit<RemoveOptions, 'link'>): Promise<void> {
     const { set, supervisor } = this.#parts;
     const before = set.get(id);
     if (!options.force && (isAlive(before.state) || before.state.status === 'restarting')) {
@@ -50,7 +51,7 @@ export class ContainerRemover {
       if (options.force) {
         // Inside the lock, so that neither a start under way nor a restart policy comes in between.
         supervisor.cancelRestart(id);
-        await supervisor.kill(id);
+        await supervisor.kill(id, 'remove', options.client);
       }
       const container = set.byId(id);
       if (!container) return;

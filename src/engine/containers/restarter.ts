@@ -26,7 +26,9 @@ export class Restarter {
 
   /** Whether a container that has just ended will be started again. */
   wants({ hostConfig, state }: Container, exitCode: number): boolean {
-    return !this.#closed && shouldRestart(hostConfig.restartPolicy, state, exitCode);
+    if (this.#closed || state.manuallyStopped) return false;
+    if (state.ending?.cause === 'health') return true;
+    return shouldRestart(hostConfig.restartPolicy, state, exitCode);
   }
 
   /** A start under way takes the place of the one that was waited for. */

@@ -70,6 +70,9 @@ class World {
     events: { emit: (event) => void this.events.push(event.action), subscribe: () => () => {} },
     log: silentLogger,
     autoRemove: async (id) => void this.removed.push(id),
+    postMortem: {
+      examine: async (_container, exit) => ({ ...exit, rebooted: false, log: ['last words'] }),
+    },
   });
 
   add(hostConfig: Record<string, unknown> = {}): void {
@@ -248,7 +251,7 @@ test('a kill sends one signal and resolves after the end was handled', async () 
   world.add();
   await world.supervisor.start(ID);
   world.onSignal = () => setTimeout(() => void world.exit(137), 20);
-  await world.supervisor.kill(ID);
+  await world.supervisor.kill(ID, 'kill', undefined);
   expect(world.state.status).toBe('exited');
   expect(world.events.filter((action) => action === 'kill')).toEqual(['kill']);
 });

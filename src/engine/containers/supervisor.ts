@@ -3,18 +3,28 @@ import { KeyedMutex } from '../../base/mutex.ts';
 import { parseSignal } from '../../base/signals.ts';
 import type { Attachment, ProcessExit } from '../../runtime/runtime.ts';
 import { containerEvent } from './container-event.ts';
+import { type ApiClient, clientText, type Death, type Ending, explainDeath } from './death.ts';
 import { Ender, type EnderParts } from './ender.ts';
 import { type FreezerParts, pauseContainer, unpauseContainer } from './freezer.ts';
 import { Launcher, type LauncherParts } from './launcher.ts';
 import { isAlive, transition, trueEnd } from './lifecycle.ts';
 import type { Container } from './model.ts';
 import { PendingSessions } from './pending-sessions.ts';
+import type { PostMortem } from './post-mortem.ts';
 import { Restarter } from './restarter.ts';
 import type { Session } from './sessions.ts';
 
 /** What supervising containers takes. */
 export interface SupervisorParts extends LauncherParts, EnderParts, FreezerParts {
   readonly runtime: LauncherParts['runtime'];
+  readonly postMortem: Pick<PostMortem, 'examine'>;
+}
+
+/** How to stop a container. `timeout`: seconds, -1 for ever; `client`: who asks. */
+export interface StopOptions {
+  readonly timeout?: number;
+  readonly signal?: string;
+  readonly client?: ApiClient | undefined;
 }
 
 /** Docker's default grace before SIGKILL, seconds. */
@@ -108,13 +118,18 @@ export class Supervisor {
     const { exitCode, exitCodeKnown, oomKilled, finishedAt } = exit;
     // Releasing takes the runtime's own record away: a daemon that dies meanwhile finds the code here.
     const container = set.updateState(exit.id, { exitCode, exitCodeKnown, oomKilled, finishedAt });
-    const endpoints = await this.#launcher.release(container).catch((error) => {
-      log.error('cleaning up after a container', { id: exit.id, error: messageOf(error) });
-      return container.endpoints;
-    });
+    const brief = container.hostConfig.autoRemove || container.state.ending?.verb === 'remove';
+    const [endpoints, autopsy] = await Promise.all([
+      this.#launcher.release(container).catch((error) => {
+        log.error('cleaning up after a container', { id: exit.id, error: messageOf(error) });
+        return container.endpoints;
+      }),
+      this.#parts.postMortem.examine(container, exit, brief),
+    ]);
     // Looked at only now: a stop may have come meanwhile.
     const before = set.get(exit.id);
     const restarts = this.#restarter.wants(before, exitCode);
+    const death = explainDeath(before, autopsy);
     const state = transition(before.state, {
       type: 'exited',
       exitCode,
@@ -122,13 +137,11 @@ export class Supervisor {
       oomKilled,
       at: finishedAt,
       restarts,
+      death,
     });
     const after = set.update(exit.id, { state, endpoints: [...endpoints], ports: [] });
     if (exit.oomKilled) events.emit(containerEvent(after, 'oom'));
-    const seconds = Math.round((finishedAt - container.state.startedAt) / 1000);
-    events.emit(
-      containerEvent(after, 'die', { exitCode: String(exit.exitCode), execDuration: String(seconds) }),
-    );
+    events.emit(containerEvent(after, 'die', dieAttributes(exit, death, container.state.startedAt)));
     if (restarts) this.#restarter.schedule(after, finishedAt - container.state.startedAt);
     else this.#restarter.forget(exit.id);
     waiters.notify(exit.id, 'exit', { exitCode: exit.exitCode });
@@ -137,13 +150,19 @@ export class Supervisor {
     }
   }
 
+  /** Goes on waiting for a restart that the last daemon did not live to make. */
+  resumeRestart(id: string): void {
+    const container = this.#parts.set.get(id);
+    this.#restarter.schedule(container, container.state.finishedAt - container.state.startedAt);
+  }
+
   /** Stops waiting for a restart. The container is then exited. */
   cancelRestart(id: string): void {
     this.#restarter.cancel(id);
   }
 
   /** Stop signal, grace, SIGKILL; resolves after the end was handled. Throws `not-modified` when it does not run. */
-  async stop(id: string, options: { timeout?: number; signal?: string }): Promise<void> {
+  async stop(id: string, options: StopOptions, verb: Ending['verb'] = 'stop'): Promise<void> {
     const { set, events } = this.#parts;
     const container = set.get(id);
     if (container.state.status === 'restarting') {
@@ -151,18 +170,33 @@ export class Supervisor {
       return;
     }
     if (!isAlive(container.state)) throw new TareError('not-modified', 'the container does not run');
-    const signal = parseSignal(options.signal || container.config.stopSignal || 'SIGTERM');
-    const timeout = options.timeout ?? container.config.stopTimeout ?? STOP_TIMEOUT;
-    await this.#ender.end(container, signal, timeout);
+    await this.#stopBecause(container, { cause: 'client', verb, client: options.client }, options);
     const after = set.byId(id);
     if (after) events.emit(containerEvent(after, 'stop'));
   }
 
+  #stopBecause(
+    container: Container,
+    why: Pick<Ending, 'cause' | 'verb' | 'client'>,
+    options: StopOptions = {},
+  ): Promise<void> {
+    const signal = parseSignal(options.signal || container.config.stopSignal || 'SIGTERM');
+    const timeout = options.timeout ?? container.config.stopTimeout ?? STOP_TIMEOUT;
+    return this.#ender.end(container, { ...why, signal }, timeout);
+  }
+
+  /** Ends a container for the engine's own reasons; restart policies see it as any other end. */
+  async endBecause(id: string, cause: 'health' | 'monitor'): Promise<void> {
+    const container = this.#parts.set.byId(id);
+    if (!container || !isAlive(container.state)) return;
+    await this.#stopBecause(container, { cause, verb: 'stop' });
+  }
+
   /** Stops it if it runs, then starts it. */
-  async restart(id: string, options: { timeout?: number; signal?: string }): Promise<void> {
+  async restart(id: string, options: StopOptions): Promise<void> {
     this.#kept.add(id);
     try {
-      await this.stop(id, options);
+      await this.stop(id, options, 'restart');
     } catch (error) {
       if (!isKind(error, 'not-modified')) throw error;
     } finally {
@@ -171,15 +205,18 @@ export class Supervisor {
     await this.start(id);
   }
 
-  /** Sends a signal to the first process; none is no error. */
-  signal(container: Container, signal: number): Promise<void> {
+  /** Sends a client's signal to the first process; none is no error. */
+  signal(container: Container, signal: number, client: ApiClient | undefined): Promise<void> {
+    const ending: Ending = { cause: 'client', verb: 'kill', client, signal, at: Date.now() };
+    this.#parts.set.note(container.id, { manuallyStopped: true, ending });
     return this.#ender.signal(container, signal);
   }
 
   /** SIGKILL and the end of it. */
-  async kill(id: string): Promise<void> {
+  async kill(id: string, verb: 'kill' | 'remove', client: ApiClient | undefined): Promise<void> {
     const container = this.#parts.set.byId(id);
-    if (container && isAlive(container.state)) await this.#ender.end(container, parseSignal('SIGKILL'), 0);
+    if (!container || !isAlive(container.state)) return;
+    await this.#ender.end(container, { cause: 'client', verb, client, signal: parseSignal('SIGKILL') }, 0);
   }
 
   /** Freezes a running container. Throws `conflict` in Docker's words. */
@@ -196,4 +233,15 @@ export class Supervisor {
   close(): void {
     this.#restarter.close();
   }
+}
+
+/** Docker's attributes of the event, and why it died. */
+function dieAttributes(exit: ProcessExit, death: Death, startedAt: number): Record<string, string> {
+  return {
+    exitCode: String(exit.exitCode),
+    execDuration: String(Math.round((exit.finishedAt - startedAt) / 1000)),
+    reason: death.reason,
+    ...(death.signal !== '' && { signal: death.signal }),
+    ...(death.client && { client: clientText(death.client) }),
+  };
 }

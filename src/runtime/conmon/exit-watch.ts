@@ -13,13 +13,19 @@ const LOOK_INTERVAL_MS = 500;
  */
 export class ExitWatch {
   readonly #report: (tracked: Tracked, exit: ProcessExit) => void;
+  readonly #monitorLost: (tracked: Tracked) => void;
   readonly #inotify = new Inotify();
   /** Those that need looking at: an earlier daemon's, and those whose monitor died. */
-  readonly #watched = new Map<Tracked, { monitorGone: boolean }>();
+  readonly #watched = new Map<Tracked, { monitorGone: boolean; told: boolean }>();
   #timer: Timer | undefined;
 
-  constructor(report: (tracked: Tracked, exit: ProcessExit) => void) {
+  /** `monitorLost`: a process lives whose monitor does not. */
+  constructor(
+    report: (tracked: Tracked, exit: ProcessExit) => void,
+    monitorLost: (tracked: Tracked) => void,
+  ) {
     this.#report = report;
+    this.#monitorLost = monitorLost;
   }
 
   /** Calls `found` with the name of every exit file that appears in `directory`; returns how to stop. */
@@ -41,13 +47,13 @@ export class ExitWatch {
   /** The monitor has ended. With its exit file that is the normal end; without, the process is watched itself. */
   monitorEnded(tracked: Tracked): void {
     if (tracked.exit || tracked.forgotten || this.check(tracked)) return;
-    this.#watched.set(tracked, { monitorGone: true });
+    this.#watched.set(tracked, { monitorGone: true, told: false });
     this.#look();
   }
 
   /** Watches a process whose monitor is not this daemon's child. */
   watchAdopted(tracked: Tracked): void {
-    this.#watched.set(tracked, { monitorGone: false });
+    this.#watched.set(tracked, { monitorGone: false, told: false });
     this.#arm();
   }
 
@@ -81,7 +87,11 @@ export class ExitWatch {
       const { process } = tracked.record;
       // As child subreaper this daemon inherits the orphan and with it the true code (prctl(2)).
       const code = reap(process.pid);
-      if (code === 'running' || (code === 'not-ours' && isAlive(process))) continue;
+      if (code === 'running' || (code === 'not-ours' && isAlive(process))) {
+        if (!state.told) this.#monitorLost(tracked);
+        state.told = true;
+        continue;
+      }
       this.#watched.delete(tracked);
       const known = typeof code === 'number';
       this.finish(tracked, {

@@ -21,6 +21,7 @@ export const command = defineCommand({
     latest: flag(toggle, { short: 'l', help: 'Show the container created last, in any state' }),
     'no-trunc': noTrunc,
     quiet: flag(toggle, { short: 'q', help: 'Print ids only' }),
+    why: flag(toggle, { help: 'Show why those that do not run any more died' }),
     size: flag(toggle, { short: 's', help: 'Show how much disk space each takes' }),
   },
   async run(context, flags) {
@@ -42,7 +43,9 @@ export const command = defineCommand({
       context.console.out(rows.map((one) => `${one.ID}\n`).join(''));
       return 0;
     }
-    context.console.out(formatListing(CONTAINER_LISTING, format, containerTable(flags.size), rows));
+    context.console.out(
+      formatListing(CONTAINER_LISTING, format, containerTable(flags.size, flags.why), rows),
+    );
     return 0;
   },
 });
