@@ -5,6 +5,7 @@ import { messageOf, TareError } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { parseSize } from '../base/sizes.ts';
 import { checkLogConfig, type LogConfig } from '../engine/containers/logging/log-config.ts';
+import { PLUGIN_FOLDERS } from '../engine/volumes/plugins/plugin-finder.ts';
 import { codeOf, fromNodeError } from '../kernel/errno.ts';
 import type { EngineRegistryOptions } from './registry-engine.ts';
 import { type RegistryOptions, registryOptions } from './registry-options.ts';
@@ -25,6 +26,8 @@ export interface DaemonConfig {
   readonly group: string;
   readonly registries: RegistryOptions;
   readonly labels: readonly string[];
+  /** Where plugins announce themselves. */
+  readonly pluginFolders: readonly string[];
   /** Driver and options of containers that ask for none of their own. */
   readonly logConfig: LogConfig;
   /** How layers are kept; undefined: what the data root has, else EROFS where that works. */
@@ -68,6 +71,7 @@ const FLAGS = {
   'registry-htpasswd': { type: 'string' },
   'registry-auth-config': { type: 'string' },
   label: { type: 'string', multiple: true },
+  'plugin-dir': { type: 'string', multiple: true },
   'max-layer-size': { type: 'string' },
   'keep-compressed': { type: 'string' },
   'storage-driver': { type: 'string', short: 's' },
@@ -107,6 +111,7 @@ const FILE_KEYS: Readonly<Record<string, { kind: FileKind; flag: keyof typeof FL
   'registry-htpasswd': { kind: 'string', flag: 'registry-htpasswd' },
   'registry-auth-config': { kind: 'string', flag: 'registry-auth-config' },
   labels: { kind: 'list', flag: 'label' },
+  'plugin-dirs': { kind: 'list', flag: 'plugin-dir' },
   'max-layer-size': { kind: 'string', flag: 'max-layer-size' },
   'keep-compressed': { kind: 'string', flag: 'keep-compressed' },
   'storage-driver': { kind: 'string', flag: 'storage-driver' },
@@ -171,6 +176,10 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
       authConfig: text(flags['registry-auth-config'], 'registry-auth-config', ''),
     },
     labels: list(flags.label, 'labels'),
+    pluginFolders: list(
+      flags['plugin-dir'] ?? (file['plugin-dirs'] ? undefined : PLUGIN_FOLDERS),
+      'plugin-dirs',
+    ),
     logConfig: readLogConfig(text(flags['log-driver'], 'log-driver', 'json-file'), flags['log-opt'], file),
     storageDriver: checkDriver(text(flags['storage-driver'], 'storage-driver', '')),
     maxLayerSize: checkLayerSize(text(flags['max-layer-size'], 'max-layer-size', '')),
@@ -364,6 +373,7 @@ Options:
       --max-layer-size string     What one layer may unpack to, as 20g (default: the free space less 5 %)
       --no-proxy string           Comma-separated hosts and networks that are asked without a proxy (default: NO_PROXY)
   -p, --pidfile string            Where to write the process id (default "EXEC-ROOT/tare.pid")
+      --plugin-dir list           Folder with plugins' sockets, .spec and .json files (default ${PLUGIN_FOLDERS.join(', ')})
       --registry-certs-dir list   Folder with certificates by HOST[:PORT] (default /etc/tare/certs.d, /etc/docker/certs.d)
       --registry-addr string      Serve the images here to other machines, read-only, at HOST:PORT
       --registry-auth-config string

@@ -145,7 +145,7 @@ export function composeContainers(foundation: ContainerFoundation) {
       volumes,
       snapshotter,
       paths,
-      filler: new VolumeFiller(snapshotter, volumes, paths),
+      filler: new VolumeFiller(snapshotter, volumes, paths, log),
       initLayer,
       cgroups: machine.cgroups,
       logDefaults: () => live().logConfig,

@@ -21,6 +21,8 @@ import { NetworkStore } from '../engine/networks/network-store.ts';
 import { HostSystem } from '../engine/system/host-system.ts';
 import { StoreCheck } from '../engine/system/store-check.ts';
 import { LocalDriver } from '../engine/volumes/local-driver.ts';
+import { PluginDrivers } from '../engine/volumes/plugins/plugin-drivers.ts';
+import { VolumeDrivers } from '../engine/volumes/volume-drivers.ts';
 import { VolumeStore } from '../engine/volumes/volume-store.ts';
 import { Resolver } from '../netdriver/dns/resolver.ts';
 import { openNetworking, tableNameFor } from '../netdriver/open.ts';
@@ -72,8 +74,12 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
   });
   const initLayer = await ensureInitLayer(snapshotter);
 
+  const volumeDrivers = new VolumeDrivers(
+    new LocalDriver(join(dataRoot, 'volumes'), log),
+    new PluginDrivers(config.pluginFolders),
+  );
   const volumes = new VolumeStore({
-    local: new LocalDriver(join(dataRoot, 'volumes'), log),
+    drivers: volumeDrivers,
     table: new VolumeTable(database),
     usersOf: (name) =>
       set.list().flatMap(({ id, mounts }) => (mounts.some((point) => point.name === name) ? [id] : [])),
@@ -160,6 +166,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     storageDriver: snapshotter.name,
     storageStatus: why === '' ? [] : [['Not EROFS', why]],
     networkDrivers: ['bridge', 'host', 'null'],
+    volumeDrivers: () => volumeDrivers.names(),
     get insecureRegistries() {
       return live.registries.insecureRegistries;
     },

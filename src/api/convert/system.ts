@@ -56,7 +56,7 @@ export function infoToWire(info: SystemInfo, serverVersion: string, api: number)
     Driver: info.storageDriver,
     DriverStatus: info.storageStatus.map(([name, value]) => [name, value]),
     Plugins: {
-      Volume: ['local'],
+      Volume: [...info.volumeDrivers],
       Network: [...info.networkDrivers],
       Authorization: null,
       Log: [...info.logDrivers],

@@ -1,5 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
+import { UndoStack } from '../../base/dispose.ts';
 import { TareError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
 import { codeOf, fromNodeError } from '../../kernel/errno.ts';
 import { mount, unmount } from '../../kernel/mount.ts';
 import { closeFd } from '../../kernel/namespaces.ts';
@@ -17,29 +19,34 @@ export class VolumeFiller {
   readonly #snapshotter: Snapshotter;
   readonly #volumes: Pick<VolumeService, 'mount' | 'unmount'>;
   readonly #paths: ContainerPaths;
+  readonly #log: Logger;
 
   constructor(
     snapshotter: Snapshotter,
     volumes: Pick<VolumeService, 'mount' | 'unmount'>,
     paths: ContainerPaths,
+    log: Logger,
   ) {
     this.#snapshotter = snapshotter;
     this.#volumes = volumes;
     this.#paths = paths;
+    this.#log = log;
   }
 
   /** `id` has a prepared snapshot that is not mounted. */
   async fill(id: string, points: readonly MountPoint[]): Promise<void> {
     const wanted = points.filter(({ type, copyUp }) => type === 'volume' && copyUp);
+    const mounted = new UndoStack();
     try {
       const empty: MountPoint[] = [];
       for (const point of wanted) {
         const source = await this.#volumes.mount(point.name, id);
+        mounted.push(() => this.#volumes.unmount(point.name, id));
         if (await isEmpty(source)) empty.push({ ...point, source });
       }
       if (empty.length > 0) await this.#copy(id, empty);
     } finally {
-      for (const { name } of wanted) await this.#volumes.unmount(name, id);
+      await mounted.unwind((error) => this.#log.warn('a volume stays mounted', { id, error }));
     }
   }
 

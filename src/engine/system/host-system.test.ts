@@ -30,6 +30,7 @@ function system(of: Machine): HostSystem {
     storageDriver: 'overlay',
     storageStatus: [],
     networkDrivers: ['bridge'],
+    volumeDrivers: () => ['local'],
     insecureRegistries: [],
     mirrors: [],
     proxies: { http: 'http://me:secret@proxy:3128', https: '', no: '' },

@@ -14,6 +14,7 @@ export interface HostSystemOptions {
   readonly storageDriver: string;
   readonly storageStatus: ReadonlyArray<readonly [string, string]>;
   readonly networkDrivers: readonly string[];
+  readonly volumeDrivers: () => readonly string[];
   readonly insecureRegistries: readonly string[];
   readonly mirrors: readonly string[];
   readonly proxies: SystemInfo['proxies'];
@@ -101,6 +102,7 @@ export class HostSystem implements SystemService {
       storageDriver: options.storageDriver,
       storageStatus: options.storageStatus,
       networkDrivers: options.networkDrivers,
+      volumeDrivers: options.volumeDrivers(),
       logDrivers: options.logDrivers,
       logDriver: options.logDriver(),
       limits,

@@ -39,6 +39,7 @@ export interface SystemInfo {
   readonly storageDriver: string;
   readonly storageStatus: ReadonlyArray<readonly [string, string]>;
   readonly networkDrivers: readonly string[];
+  readonly volumeDrivers: readonly string[];
   readonly logDrivers: readonly string[];
   /** The driver of containers that name none. */
   readonly logDriver: string;

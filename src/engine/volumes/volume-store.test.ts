@@ -15,6 +15,8 @@ import { silentLogger } from '../../base/log.ts';
 import { Database } from '../../store/database.ts';
 import { VolumeTable } from '../../store/tables/volumes.ts';
 import { LocalDriver } from './local-driver.ts';
+import { PluginDrivers } from './plugins/plugin-drivers.ts';
+import { VolumeDrivers } from './volume-drivers.ts';
 import { VolumeStore } from './volume-store.ts';
 
 let root: string;
@@ -25,7 +27,7 @@ let events: string[];
 
 function open(): VolumeStore {
   return new VolumeStore({
-    local: new LocalDriver(root, silentLogger),
+    drivers: new VolumeDrivers(new LocalDriver(root, silentLogger), new PluginDrivers([])),
     table,
     usersOf: (name) => users[name] ?? [],
     events: { emit: (event) => events.push(`${event.action} ${event.id}`) },

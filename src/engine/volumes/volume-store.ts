@@ -5,9 +5,11 @@ import { KeyedMutex } from '../../base/mutex.ts';
 import type { VolumeTable } from '../../store/tables/volumes.ts';
 import type { EventBus } from '../events/events.ts';
 import { directorySize } from './directory-size.ts';
-import { type LocalDriver, storageError } from './local-driver.ts';
+import { storageError } from './local-driver.ts';
 import type { VolumeDriver } from './volume-driver.ts';
+import { isPluginFault, joined, type VolumeDrivers } from './volume-drivers.ts';
 import { checkVolumeName } from './volume-names.ts';
+import { VolumeRows } from './volume-rows.ts';
 import type { CreateVolume, Volume, VolumeService } from './volumes.ts';
 
 /** Label that Docker gives to volumes nobody named. */
@@ -15,7 +17,7 @@ const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
 
 export interface VolumeStoreOptions {
   readonly table: VolumeTable;
-  readonly local: LocalDriver;
+  readonly drivers: VolumeDrivers;
   /** Ids of the containers that have the volume mounted or would mount it. */
   readonly usersOf: (name: string) => readonly string[];
   readonly events: Pick<EventBus, 'emit'>;
@@ -23,10 +25,6 @@ export interface VolumeStoreOptions {
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
-
-type Stored = Pick<Volume, 'createdAt' | 'labels' | 'options' | 'anonymous'> & {
-  readonly claim?: string;
-};
 
 /**
  * A row for each volume, over drivers that hold the content.
@@ -36,85 +34,76 @@ type Stored = Pick<Volume, 'createdAt' | 'labels' | 'options' | 'anonymous'> & {
  */
 export class VolumeStore implements VolumeService {
   readonly #options: VolumeStoreOptions;
-  readonly #volumes = new Map<string, Volume>();
+  readonly #drivers: VolumeDrivers;
+  readonly #rows: VolumeRows;
   readonly #mutex = new KeyedMutex();
-  /** Anonymous volumes that go when their container is gone, with its id. */
-  readonly #claims = new Map<string, string>();
   /** Volumes of containers that are being made, by the container's id. */
   readonly #acquired = new Map<string, Set<string>>();
 
   constructor(options: VolumeStoreOptions) {
     this.#options = options;
-    for (const row of options.table.all()) {
-      const stored = JSON.parse(row.document) as Stored;
-      this.#volumes.set(row.name, this.#volume(row.name, stored));
-      if (stored.claim !== undefined) this.#claims.set(row.name, stored.claim);
-    }
-  }
-
-  #volume(name: string, { createdAt, labels, options, anonymous }: Stored): Volume {
-    const { local } = this.#options;
-    return {
-      createdAt,
-      labels,
-      options,
-      anonymous,
-      name,
-      driver: local.name,
-      scope: local.scope,
-      mountpoint: local.mountpoint(name),
-    };
+    this.#drivers = options.drivers;
+    this.#rows = new VolumeRows(options.table, options.drivers.local);
   }
 
   /** Completes what an earlier daemon left half made or half removed. Call once, before the API answers. */
   async sweep(): Promise<void> {
-    const { local, table } = this.#options;
-    for (const name of await local.sweep(new Set(this.#volumes.keys()))) {
-      table.delete(name);
-      this.#volumes.delete(name);
-    }
-    for (const [name, container] of this.#claims) {
+    const { local } = this.#drivers;
+    const own = this.list().filter(({ driver }) => driver === local.name);
+    for (const name of await local.sweep(new Set(own.map((volume) => volume.name)))) this.#rows.delete(name);
+    for (const [name, container] of this.#rows.claims()) {
       // The last daemon died while it made the container, or removed it with its volumes.
       const users = this.#options.usersOf(name);
-      if (users.length === 0) await this.#discard(this.get(name));
-      else if (!users.includes(container)) this.unclaim(name);
+      if (users.length > 0) {
+        if (!users.includes(container)) this.unclaim(name);
+        continue;
+      }
+      await this.#discard(this.get(name)).catch((error) => {
+        // A plugin that is not there yet must not keep the daemon from starting.
+        this.#options.log.warn('an anonymous volume stays', { volume: name, error: messageOf(error) });
+      });
     }
   }
 
   /** At start-up: which containers that still run have which volumes in use. */
   async restore(uses: ReadonlyMap<string, readonly string[]>): Promise<void> {
-    await this.#options.local.restore(this.list(), uses);
-  }
-
-  #driver(name: string, doing: string): VolumeDriver {
-    const { local } = this.#options;
-    if (name === '' || name === local.name) return local;
-    throw new TareError(
-      'not-found',
-      `${doing}: error looking up volume plugin ${name}: plugin "${name}" not found`,
+    const { local } = this.#drivers;
+    await local.restore(
+      this.list().filter(({ driver }) => driver === local.name),
+      uses,
     );
   }
 
   find(name: string): Volume | undefined {
-    return this.#volumes.get(name);
+    return this.#rows.find(name);
   }
 
   get(name: string): Volume {
-    const volume = this.#volumes.get(name);
-    if (volume === undefined) throw new TareError('not-found', `get ${name}: no such volume`);
+    const volume = this.#rows.find(name);
+    if (volume === undefined) throw unknown(name);
     return volume;
   }
 
   list(): Volume[] {
-    return [...this.#volumes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return this.#rows.list();
   }
 
   async inspect(name: string): Promise<Volume> {
-    return this.get(name);
+    const row = this.#rows.find(name);
+    if (row?.driver === this.#drivers.local.name) return row;
+    if (row === undefined) {
+      const elsewhere = await this.#drivers.findElsewhere(name);
+      if (elsewhere === undefined) throw unknown(name);
+      return joined(elsewhere.driver, elsewhere.entry, undefined);
+    }
+    const driver = await this.#drivers.get(row.driver, `get ${name}`);
+    const entry = await driver.get(name);
+    if (entry === undefined) throw unknown(name);
+    return joined(driver, entry, row);
   }
 
   async listAll(): Promise<{ volumes: Volume[]; warnings: string[] }> {
-    return { volumes: this.list(), warnings: [] };
+    return await this.#drivers.list(this.list());
   }
 
   async create(request: CreateVolume): Promise<Volume> {
@@ -135,18 +124,21 @@ export class VolumeStore implements VolumeService {
   ): Promise<{ volume: Volume; created: boolean }> {
     const anonymous = request.name === '';
     const name = anonymous ? newId() : request.name;
-    checkVolumeName(name);
+    if (request.driver === '' || request.driver === this.#drivers.local.name) checkVolumeName(name);
     return await this.#mutex.run(name, async () => {
-      const known = this.#volumes.get(name);
-      if (known) this.#checkDriver(known, request.driver);
-      const volume = known ?? (await this.#make(name, request, anonymous ? container : undefined));
+      const known = this.#rows.find(name);
+      if (known) await this.#checkDriver(known, request.driver);
+      const { volume, created } = known
+        ? { volume: known, created: false }
+        : await this.#make(name, request, anonymous ? container : undefined);
       if (container !== undefined) this.#hold(name, container);
-      return { volume, created: known === undefined };
+      return { volume, created };
     });
   }
 
-  #checkDriver(known: Volume, driver: string): void {
-    if (driver === '' || this.#driver(driver, `create ${known.name}`).name === known.driver) return;
+  async #checkDriver(known: Volume, driver: string): Promise<void> {
+    if (driver === '' || driver === known.driver) return;
+    await this.#drivers.get(driver, `create ${known.name}`);
     throw new TareError(
       'conflict',
       `create ${known.name}: driver '${known.driver}' already has volume '${known.name}': volume name must be unique`,
@@ -158,48 +150,53 @@ export class VolumeStore implements VolumeService {
     this.#acquired.set(container, held.add(name));
   }
 
-  async #make(name: string, request: CreateVolume, claim: string | undefined): Promise<Volume> {
-    const { table, events, local, now = Date.now } = this.#options;
-    const driver = this.#driver(request.driver, `create ${name}`);
+  async #make(
+    name: string,
+    request: CreateVolume,
+    claim: string | undefined,
+  ): Promise<{ volume: Volume; created: boolean }> {
+    const { events, now = Date.now } = this.#options;
+    const { local } = this.#drivers;
     const anonymous = request.name === '';
-    const stored: Stored = {
-      createdAt: now(),
+    const elsewhere =
+      request.driver === '' && !anonymous ? await this.#drivers.findElsewhere(name) : undefined;
+    const driver = elsewhere?.driver ?? (await this.#drivers.get(request.driver, `create ${name}`));
+    const there = elsewhere?.entry ?? (driver === local || anonymous ? undefined : await driver.get(name));
+    if (there === undefined) await this.#makeIn(driver, name, request.options);
+    const entry = there ?? (await driver.get(name)) ?? { name, mountpoint: '' };
+    const volume: Volume = {
+      name,
+      driver: driver.name,
+      scope: driver.scope,
+      mountpoint: entry.mountpoint,
+      createdAt: entry.createdAt ?? now(),
       labels: anonymous ? { ...request.labels, [ANONYMOUS_LABEL]: '' } : { ...request.labels },
       options: { ...request.options },
       anonymous: anonymous || ANONYMOUS_LABEL in request.labels,
-      ...(claim !== undefined && { claim }),
     };
     try {
-      await driver.create({ name, options: stored.options });
+      this.#rows.insert(volume, claim);
     } catch (error) {
-      throw isKind(error, 'invalid', 'not-implemented')
+      if (driver === local) local.abandon(name);
+      else if (there === undefined) await driver.remove(volume).catch(() => {});
+      throw error;
+    }
+    events.emit({ type: 'volume', action: 'create', id: name, attributes: { driver: driver.name } });
+    return { volume, created: there === undefined };
+  }
+
+  async #makeIn(driver: VolumeDriver, name: string, options: CreateVolume['options']): Promise<void> {
+    try {
+      await driver.create({ name, options });
+    } catch (error) {
+      throw error instanceof TareError && !('code' in error)
         ? wrapError(error, `create ${name}`)
         : storageError(error, `create ${name}`);
     }
-    try {
-      table.insert({ name, document: JSON.stringify(stored) });
-    } catch (error) {
-      local.abandon(name);
-      throw storageError(error, `create ${name}`);
-    }
-    const volume = this.#volume(name, stored);
-    this.#volumes.set(name, volume);
-    if (claim !== undefined) this.#claims.set(name, claim);
-    events.emit({ type: 'volume', action: 'create', id: name, attributes: { driver: driver.name } });
-    return volume;
   }
 
   unclaim(name: string): void {
-    const volume = this.#volumes.get(name);
-    if (!volume || !this.#claims.has(name)) return;
-    const { createdAt, labels, options, anonymous } = volume;
-    const stored: Stored = { createdAt, labels, options, anonymous };
-    try {
-      this.#options.table.update({ name, document: JSON.stringify(stored) });
-    } catch (error) {
-      throw storageError(error, `keep ${name}`);
-    }
-    this.#claims.delete(name);
+    this.#rows.unclaim(name);
   }
 
   #usersOf(name: string): string[] {
@@ -209,30 +206,36 @@ export class VolumeStore implements VolumeService {
 
   async remove(name: string, force: boolean): Promise<void> {
     await this.#mutex.run(name, async () => {
-      if (force && !this.#volumes.has(name)) return;
-      const volume = this.get(name);
+      const volume = this.#rows.find(name) ?? (await this.inspect(name).catch(noneWhen(force)));
+      if (volume === undefined) return;
       const users = this.#usersOf(name);
       if (users.length > 0) {
         throw new TareError('conflict', `remove ${name}: volume is in use - [${users.join(', ')}]`);
       }
-      await this.#discard(volume);
+      try {
+        await this.#discard(volume);
+      } catch (error) {
+        // As dockerd: whose plugin is gone for good can at least be forgotten.
+        const isLocal = volume.driver === this.#drivers.local.name;
+        if (!force || isLocal || !isPluginFault(error)) throw error;
+        this.#rows.delete(name);
+      }
     });
   }
 
   async #discard(volume: Volume): Promise<void> {
-    const { table, events, log } = this.#options;
+    const { events, log } = this.#options;
     const { name } = volume;
+    const driver = await this.#drivers.get(volume.driver, `remove ${name}`);
     let finish: () => Promise<void>;
     try {
-      finish = await this.#driver(volume.driver, `remove ${name}`).remove(volume);
+      finish = await driver.remove(volume);
     } catch (error) {
       throw error instanceof TareError
         ? wrapError(error, `remove ${name}`)
         : storageError(error, `remove ${name}`);
     }
-    table.delete(name);
-    this.#volumes.delete(name);
-    this.#claims.delete(name);
+    this.#rows.delete(name);
     events.emit({ type: 'volume', action: 'destroy', id: name, attributes: { driver: volume.driver } });
     await finish().catch((error: unknown) => {
       log.warn('the data of a removed volume could not be deleted; the next start tries again', {
@@ -243,7 +246,8 @@ export class VolumeStore implements VolumeService {
   }
 
   async prune(matches: (volume: Volume) => boolean): Promise<{ deleted: string[]; reclaimed: number }> {
-    const { events, log, local } = this.#options;
+    const { events, log } = this.#options;
+    const { local } = this.#drivers;
     const deleted: string[] = [];
     let reclaimed = 0;
     for (const volume of this.list()) {
@@ -267,7 +271,7 @@ export class VolumeStore implements VolumeService {
   async size(name: string): Promise<number> {
     const { driver, mountpoint, options } = this.get(name);
     // As dockerd: what has a mount of its own is not this machine's disk.
-    if (driver !== this.#options.local.name || options.type !== undefined) return -1;
+    if (driver !== this.#drivers.local.name || options.type !== undefined) return -1;
     return await directorySize(mountpoint);
   }
 
@@ -275,9 +279,20 @@ export class VolumeStore implements VolumeService {
     return await this.#mutex.run(name, async () => {
       const volume = this.get(name);
       try {
-        return await this.#driver(volume.driver, `mount ${name}`).mount(volume, container);
+        const driver = await this.#drivers.get(volume.driver, `get ${name}`);
+        return await driver.mount(volume, container);
       } catch (error) {
-        throw wrapError(error, `error while mounting volume '${volume.mountpoint}'`);
+        // Not `not-found`, which clients take for the image's.
+        const kind = isKind(error, 'not-found')
+          ? 'unavailable'
+          : error instanceof TareError
+            ? error.kind
+            : 'internal';
+        throw new TareError(
+          kind,
+          `error while mounting volume '${volume.mountpoint}': ${messageOf(error)}`,
+          error,
+        );
       }
     });
   }
@@ -285,7 +300,21 @@ export class VolumeStore implements VolumeService {
   async unmount(name: string, container: string): Promise<void> {
     await this.#mutex.run(name, async () => {
       const volume = this.find(name);
-      if (volume) await this.#driver(volume.driver, `unmount ${name}`).unmount(volume, container);
+      if (volume === undefined) return;
+      const driver = await this.#drivers.get(volume.driver, `unmount ${name}`);
+      await driver.unmount(volume, container);
     });
   }
+}
+
+function unknown(name: string): TareError {
+  return new TareError('not-found', `get ${name}: no such volume`);
+}
+
+/** What is not there need not be removed, when it is to go in any case. */
+function noneWhen(force: boolean): (error: unknown) => undefined {
+  return (error) => {
+    if (force && isKind(error, 'not-found')) return undefined;
+    throw error;
+  };
 }

@@ -135,6 +135,7 @@ const info: SystemInfo = {
   storageDriver: 'overlay',
   storageStatus: [],
   networkDrivers: ['bridge', 'host', 'null'],
+  volumeDrivers: ['local'],
   logDrivers: ['json-file'],
   logDriver: 'json-file',
   limits,
