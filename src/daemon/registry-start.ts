@@ -10,6 +10,7 @@ import { HttpService } from '../registry-server/http-service.ts';
 import { type ListenAddress, listen, type TlsFiles } from '../registry-server/listener.ts';
 import { Metrics } from '../registry-server/metrics.ts';
 import { Places, parseProxy, prefixOf } from '../registry-server/places.ts';
+import { CacheLimit } from '../registry-server/proxy/cache-limit.ts';
 import { ProxyRegistry } from '../registry-server/proxy/proxy-registry.ts';
 import { LineRequestLog } from '../registry-server/request-log.ts';
 import type {
@@ -109,8 +110,8 @@ async function open(
 /** The pull-through caches of `--proxy`. Throws `invalid`. */
 function addCaches(
   places: Places,
-  { proxies, maxUploadSize }: RegistrySettings,
-  { registry, content }: RegistryStore,
+  { proxies: given, maxUploadSize, proxyCacheSize }: RegistrySettings,
+  { registry, content, metadata, fileLock }: RegistryStore,
   metrics: Metrics,
   log: Logger,
   closing: (() => unknown)[],
@@ -120,7 +121,20 @@ function addCaches(
     certificatesFor: (host: string) => readHostCertificates(CERTIFICATE_FOLDERS, host),
     userAgent: `tare/${buildVersion().version}`,
   };
-  for (const proxy of proxies.map(parseProxy)) {
+  const proxies = given.map(parseProxy);
+  const cacheLimit = new CacheLimit({
+    content,
+    metadata,
+    fileLock,
+    log,
+    now: Date.now,
+    limit: proxyCacheSize || undefined,
+    prefixes: proxies.map(({ host }) => prefixOf(host)),
+  });
+  closing.push(() => cacheLimit.close());
+  // A smaller limit than last time.
+  cacheLimit.grown();
+  for (const proxy of proxies) {
     const cache = new ProxyRegistry({
       prefix: prefixOf(proxy.host),
       upstream: new ClientUpstream(proxy, client, stop.signal),
@@ -128,6 +142,7 @@ function addCaches(
       content,
       log,
       maxSize: maxUploadSize,
+      cacheLimit,
       now: Date.now,
       count: (outcome) => metrics.count(`proxy_${outcome}`, CACHE_HELP[outcome]),
     });

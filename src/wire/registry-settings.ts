@@ -33,6 +33,8 @@ export interface RegistrySettings extends RegistryRootSettings {
   readonly collectEvery: number;
   /** `HOST=URL`. */
   readonly proxies: readonly string[];
+  /** Bytes of all caches together; 0: any. */
+  readonly proxyCacheSize: number;
   readonly metricsAddress: string;
   readonly logLevel: string;
 }

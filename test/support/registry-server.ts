@@ -149,6 +149,7 @@ const DEFAULTS: Omit<RegistrySettings, 'root'> = {
   collectGrace: HOUR,
   collectUntagged: false,
   proxies: [],
+  proxyCacheSize: 0,
   metricsAddress: '',
   logLevel: 'info',
 };

@@ -3,6 +3,7 @@ import type { Logger } from '../../base/log.ts';
 import type { ContentStore, Ingest } from '../../content/content.ts';
 import type { LocalRegistry } from '../local/local-registry.ts';
 import { RegistryError } from '../registry-error.ts';
+import type { CacheLimit } from './cache-limit.ts';
 import { GrowingBlob } from './growing-blob.ts';
 import type { Upstream, UpstreamBlob } from './upstream.ts';
 
@@ -17,6 +18,8 @@ export interface BlobFetchParts {
   readonly log: Logger;
   /** Largest blob in bytes. */
   readonly maxSize: number;
+  /** Of all caches together. */
+  readonly cacheLimit: Pick<CacheLimit, 'used' | 'grown'>;
 }
 
 export interface FetchedBlob {
@@ -96,12 +99,13 @@ export class BlobFetches {
   }
 
   async #receive(blob: Receiving, first: UpstreamBlob): Promise<void> {
-    const { local, content, log } = this.#parts;
+    const { local, content, log, cacheLimit } = this.#parts;
     const { place, digest, ingest, growing } = blob;
     try {
       await this.#copy(blob, first);
       await local.adoptIngest(place, digest, ingest);
       growing.complete(() => content.stream(digest));
+      cacheLimit.grown();
     } catch (error) {
       // Kept for the next try, unless the commit found it wrong.
       await ingest.close().catch(() => {});

@@ -108,11 +108,12 @@ export class ProxyRegistry implements RegistryReader {
     digest: string,
     wanted: 'size' | 'content',
   ): Promise<StoredBlob | undefined> {
-    const { upstream, local, count } = this.#parts;
+    const { upstream, local, count, cacheLimit } = this.#parts;
     const place = this.#place(repository);
     const stored = await local.blob(place, digest);
     if (stored !== undefined) {
       count('hit');
+      cacheLimit.used(digest);
       return stored;
     }
     count('miss');

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
+import { existsSync, statSync, utimesSync } from 'node:fs';
+import { until } from '../../../test/support/command.ts';
 import { FakeRegistry } from '../../../test/support/fake-registry.ts';
 import { codeOf, TestRegistry } from '../../../test/support/registry-server.ts';
 import { digestOf } from '../../oci/digest.ts';
@@ -218,5 +220,60 @@ describe('GrowingBlob', () => {
     blob.add(whole.subarray(1000));
     blob.complete(open);
     expect(Buffer.compare(await reading, whole)).toBe(0);
+  });
+});
+
+describe('a limit of the size', () => {
+  const isStored = (digest: string) => existsSync(blobFile(digest));
+  const blobFile = (digest: string) => `${cache.root}/content/blobs/${digest.replace(':', '/')}`;
+  /** As if it had been asked for so many seconds ago. */
+  const age = (digest: string, seconds: number) =>
+    utimesSync(blobFile(digest), Date.now() / 1000 - seconds, Date.now() / 1000);
+
+  test('what was asked for the longest ago goes, and is fetched again', async () => {
+    await cache[Symbol.asyncDispose]();
+    cache = await TestRegistry.start({
+      proxies: [`up.example=http://${upstream.host}`],
+      proxyCacheSize: 1_100_000,
+    });
+    const layers = ['a', 'b', 'c', 'd'].map(
+      (tag) => upstream.image('app', tag, [randomBytes(300_000)]).manifest.layers[0]?.digest ?? '',
+    );
+    const [a = '', b = '', c = '', d = ''] = layers;
+    const fetched = async (digest: string) => {
+      expect(digestOf(await bytesOf(await get(`/v2/up.example/app/blobs/${digest}`)))).toBe(digest);
+      await until('it is stored', async () => isStored(digest));
+    };
+    for (const digest of [a, b, c]) await fetched(digest);
+    for (const [i, digest] of [a, b, c].entries()) age(digest, 1000 - i);
+    // Read again, it is the youngest.
+    await fetched(a);
+    await until('its time is set', async () => statSync(blobFile(a)).atimeMs > Date.now() - 60_000);
+    await fetched(d);
+    await until('the oldest is gone', async () => !isStored(b));
+    expect([a, c, d].map(isStored)).toEqual([true, true, true]);
+    const asked = blobsAsked();
+    await fetched(b);
+    expect(blobsAsked()).toBe(asked + 1);
+  });
+
+  test('what was pushed here stays, and a smaller limit counts at the next start', async () => {
+    const image = upstream.image('app', 'v', [randomBytes(300_000)]);
+    const layer = image.manifest.layers[0]?.digest ?? '';
+    await bytesOf(await get(`/v2/up.example/app/blobs/${layer}`));
+    await until('it is stored', async () => isStored(layer));
+    const mine = randomBytes(400_000);
+    const pushed = await cache.request(`/v2/mine/blobs/uploads/?digest=${digestOf(mine)}`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/octet-stream' },
+      body: mine,
+    });
+    expect(pushed.status).toBe(201);
+    for (const digest of [layer, digestOf(mine)]) age(digest, 1000);
+    const { root } = cache;
+    await cache.running.close();
+    cache = await TestRegistry.start({ ...cache.settings, root, proxyCacheSize: 1000 });
+    await until('the cache is empty', async () => !isStored(layer));
+    expect(isStored(digestOf(mine))).toBe(true);
   });
 });

@@ -36,6 +36,9 @@ export const SERVE_FLAGS = {
   proxy: flag(list(), {
     help: 'Pull-through cache of another registry, HOST=URL, as HOST/REPOSITORY or for ?ns=HOST',
   }),
+  'proxy-cache-size': flag(bytes, {
+    help: 'Most that the caches of --proxy take together; what was asked for the longest ago goes (0: any)',
+  }),
   'read-only': flag(toggle, { help: 'Refuse pushes and deletions' }),
   'tls-cert': flag(text, { help: 'PEM certificate, with those of its issuers' }),
   'tls-key': flag(text, { help: 'PEM private key' }),
@@ -68,6 +71,7 @@ export function settingsOf(flags: FlagValues<typeof SERVE_FLAGS>): RegistrySetti
     uploadExpiry: flags['upload-expiry'] / NANOSECONDS_PER_MILLISECOND,
     collectEvery: flags['gc-interval'] / NANOSECONDS_PER_MILLISECOND,
     proxies: flags.proxy,
+    proxyCacheSize: flags['proxy-cache-size'],
     metricsAddress: flags['metrics-addr'],
     logLevel: flags['log-level'],
   };
