@@ -4,9 +4,10 @@ import { parseArgs } from 'node:util';
 import { messageOf, TareError } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { parseSize } from '../base/sizes.ts';
-import { checkLogConfig, type LogConfig } from '../engine/containers/logging/log-config.ts';
+import type { LogConfig } from '../engine/containers/logging/log-config.ts';
 import { PLUGIN_FOLDERS } from '../engine/volumes/plugins/plugin-finder.ts';
 import { codeOf, fromNodeError } from '../kernel/errno.ts';
+import { readLogConfig } from './log-options.ts';
 import type { EngineRegistryOptions } from './registry-engine.ts';
 import { type RegistryOptions, registryOptions } from './registry-options.ts';
 
@@ -30,6 +31,8 @@ export interface DaemonConfig {
   readonly pluginFolders: readonly string[];
   /** Driver and options of containers that ask for none of their own. */
   readonly logConfig: LogConfig;
+  /** journald's native socket, for the log driver of that name. */
+  readonly journaldSocket: string;
   /** How layers are kept; undefined: what the data root has, else EROFS where that works. */
   readonly storageDriver: 'erofs' | 'overlay' | undefined;
   /** Bytes that one layer may unpack to; undefined: the free space less 5 %. */
@@ -51,6 +54,7 @@ const FLAGS = {
   pidfile: { type: 'string', short: 'p' },
   bridge: { type: 'string', short: 'b' },
   bip: { type: 'string' },
+  'journald-socket': { type: 'string' },
   'log-driver': { type: 'string' },
   'log-level': { type: 'string', short: 'l' },
   'log-opt': { type: 'string', multiple: true },
@@ -90,6 +94,7 @@ const FILE_KEYS: Readonly<Record<string, { kind: FileKind; flag: keyof typeof FL
   pidfile: { kind: 'string', flag: 'pidfile' },
   bridge: { kind: 'string', flag: 'bridge' },
   bip: { kind: 'string', flag: 'bip' },
+  'journald-socket': { kind: 'string', flag: 'journald-socket' },
   'log-driver': { kind: 'string', flag: 'log-driver' },
   'log-level': { kind: 'string', flag: 'log-level' },
   'log-opts': { kind: 'map of strings', flag: 'log-opt' },
@@ -180,7 +185,12 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
       flags['plugin-dir'] ?? (file['plugin-dirs'] ? undefined : PLUGIN_FOLDERS),
       'plugin-dirs',
     ),
-    logConfig: readLogConfig(text(flags['log-driver'], 'log-driver', 'json-file'), flags['log-opt'], file),
+    journaldSocket: text(flags['journald-socket'], 'journald-socket', '/run/systemd/journal/socket'),
+    logConfig: readLogConfig(
+      text(flags['log-driver'], 'log-driver', 'json-file'),
+      file['log-opts'] as Record<string, string> | undefined,
+      flags['log-opt'],
+    ),
     storageDriver: checkDriver(text(flags['storage-driver'], 'storage-driver', '')),
     maxLayerSize: checkLayerSize(text(flags['max-layer-size'], 'max-layer-size', '')),
     keepCompressed: checkKeepCompressed(text(flags['keep-compressed'], 'keep-compressed', 'auto')),
@@ -199,22 +209,6 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
     );
   }
   return { action: flags.validate ? 'validate' : 'run', config, flags: argv };
-}
-
-/** Checked as those of a container are. Throws `invalid` in dockerd's words. */
-function readLogConfig(type: string, flags: readonly string[] | undefined, file: ConfigFile): LogConfig {
-  const config = { ...(file['log-opts'] as Record<string, string> | undefined) };
-  for (const flag of flags ?? []) {
-    const cut = flag.indexOf('=');
-    if (cut <= 0) throw invalid(`invalid argument "${flag}" for "--log-opt" flag: use KEY=VALUE`);
-    config[flag.slice(0, cut)] = flag.slice(cut + 1);
-  }
-  try {
-    checkLogConfig({ type, config });
-  } catch (error) {
-    throw invalid(`failed to set log opts: ${messageOf(error)}`);
-  }
-  return { type, config };
 }
 
 function readRegistries(
@@ -363,6 +357,7 @@ Options:
       --https-proxy string        The same for https (default: HTTPS_PROXY)
       --insecure-registry list    Registry whose certificate is not verified, and which may be asked over plain HTTP
       --label list                Label that info shows
+      --journald-socket string    Where journald listens (default "/run/systemd/journal/socket")
       --keep-compressed string    Compressed forms of layers to keep: auto (what cannot be made again), always or never
       --log-driver string         Log driver of containers that name none (default "json-file")
   -l, --log-level string          debug, info, warn, error or fatal (default "info")

@@ -16,7 +16,6 @@ import { followRuntime, restartUnhealthy } from '../engine/containers/follow-run
 import { HealthMonitor } from '../engine/containers/health-monitor.ts';
 import { runProbe } from '../engine/containers/health-probe.ts';
 import { readContainerLog } from '../engine/containers/logging/container-log.ts';
-import { LogKeeper } from '../engine/containers/logging/log-keeper.ts';
 import type { Container } from '../engine/containers/model.ts';
 import { MountShelf } from '../engine/containers/mount-shelf.ts';
 import { NetworkChanges } from '../engine/containers/network-changes.ts';
@@ -36,16 +35,18 @@ import { readKernelLog } from '../kernel/kernel-log.ts';
 import { interfaceCounters } from '../netdriver/interface-counters.ts';
 import { bootId } from '../runtime/conmon/monitor-record.ts';
 import { findInitProgram } from '../runtime/init-program.ts';
-import { compressRotated } from '../runtime/log/compress.ts';
-import { rotateLog } from '../runtime/log/rotate.ts';
 import type { readMachine } from '../runtime/machine.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { readSystemCpu } from '../runtime/system-cpu.ts';
 import type { Snapshotter } from '../snapshots/snapshots.ts';
 import type { DaemonConfig } from './config.ts';
+import { composeLogs } from './log-compose.ts';
 
 /** Parent of all containers' cgroups. */
 const CGROUP_PARENT = '/tare';
+
+/** How long a container with --rm stays for its log to be sent, milliseconds; Docker waits as long for its copier. */
+const LOG_DRAIN = 2_000;
 
 /** What the container services are put together from. */
 export interface ContainerFoundation {
@@ -89,10 +90,13 @@ export function composeContainers(foundation: ContainerFoundation) {
     processOf: (container, request) => bundles.execProcess(container, request),
     log,
   });
-  const autoRemove = (id: string): Promise<void> =>
-    remover.remove(id, { force: false, volumes: true }).catch((error) => {
+  const logs = composeLogs({ config: live(), set, paths, runtime, waiters, events, log });
+  const autoRemove = async (id: string): Promise<void> => {
+    await logs.shippers.drain(id, LOG_DRAIN);
+    await remover.remove(id, { force: false, volumes: true }).catch((error) => {
       log.error('removing a container that asked for it', { id, error });
     });
+  };
   const mounts = new ContainerMounts({
     volumes,
     snapshotter,
@@ -102,6 +106,7 @@ export function composeContainers(foundation: ContainerFoundation) {
     log,
   });
   const supervisor = new Supervisor({
+    checkLogDriver: (container) => logs.shippers.check(container),
     mounts,
     set,
     runtime,
@@ -199,29 +204,17 @@ export function composeContainers(foundation: ContainerFoundation) {
     autoRemove,
     log,
   });
-  const logKeeper = new LogKeeper({
-    containers: () => set.list(),
-    path: (id) => paths.log(id),
-    rotate: async (id, path, keep) => {
-      rotateLog(path, keep);
-      await runtime.reopenLog(id);
-    },
-    compress: compressRotated,
-    log,
-  });
-  events.subscribe(undefined, ({ type, action }) => {
-    if (type === 'container' && action === 'start') logKeeper.wake();
-  });
   return {
     containers,
     statistics,
     archives,
     recovery,
     health,
+    logs,
     /** In reverse. Containers go on. */
     close(): void {
       health.close();
-      logKeeper.close();
+      logs.close();
       statistics.close();
       supervisor.close();
       trees.close();

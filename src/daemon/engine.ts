@@ -139,7 +139,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     log,
   });
 
-  const { containers, statistics, archives, recovery, health, ...running } = composeContainers({
+  const { containers, statistics, archives, recovery, health, logs, ...running } = composeContainers({
     execRoot,
     set,
     paths,
@@ -218,6 +218,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       imageMounts.adopt();
       await images.sweep();
       const unfinished = await recovery.adopt();
+      logs.resume();
       health.resume();
       return () => recovery.finish(unfinished);
     },

@@ -1,8 +1,10 @@
 import { ptr } from 'bun:ffi';
+import { basename, dirname } from 'node:path';
 import { Errno, SyscallError } from './errno.ts';
 import { check, cstr, errno, libc } from './ffi.ts';
 
 const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
 const SOCK_SEQPACKET = 5;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
@@ -25,13 +27,22 @@ const bufferPointer = ptr(buffer);
  * Throws a SyscallError: ENOENT, ECONNREFUSED when nobody listens, EAGAIN when the queue is full.
  */
 export function connectSeqpacket(directory: string, name: string): number {
+  return connectUnix(SOCK_SEQPACKET, directory, name);
+}
+
+/** Connects to a datagram socket by its path, as `connectSeqpacket` does to one of the other kind. */
+export function connectDatagram(path: string): number {
+  return connectUnix(SOCK_DGRAM, dirname(path), basename(path));
+}
+
+function connectUnix(type: number, directory: string, name: string): number {
   const at = check(libc.open(cstr(directory), O_PATH | O_DIRECTORY | O_CLOEXEC, 0), 'open', directory);
   try {
     const path = `/proc/self/fd/${at}/${name}`;
     const address = Buffer.alloc(2 + SUN_PATH);
     address.writeUInt16LE(AF_UNIX, 0);
     address.write(path, 2);
-    const fd = check(libc.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket', name);
+    const fd = check(libc.socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket', name);
     if (libc.connect(fd, address, address.length) < 0) {
       const error = new SyscallError('connect', `${directory}/${name}`, errno());
       libc.close(fd);

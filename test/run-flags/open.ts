@@ -33,8 +33,6 @@ export const OPEN: readonly string[] = [
   'run ip6',
   'run label-file',
   'run link-local-ip',
-  'run log-driver',
-  'run log-opt',
   'run mac-address',
   'run memory-reservation',
   'run memory-swap',

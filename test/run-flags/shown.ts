@@ -27,6 +27,7 @@ export function vm(file: string, test: string): Shown {
   return { ...here(file, test), where: 'vm' };
 }
 
+const LOG = '--rm waits until the log is sent';
 const FORM = '-w, -u, -h, --entrypoint, --label';
 const EXEC = 'exec: output, exit code, user, directory, environment, stdin';
 const OTHERS = 'flags of another system are refused, those of other times are without effect';
@@ -64,6 +65,8 @@ export const SHOWN_RUN: Readonly<Record<string, Shown>> = {
   label: here('run', FORM),
   link: here('modes', '--link: a name in /etc/hosts that follows the container, variables, and its end'),
   memory: here('isolation', LIMITS),
+  'log-driver': here('log-drivers', LOG),
+  'log-opt': here('log-drivers', LOG),
   mount: here('run', '-v and --mount: binds and named volumes'),
   name: here('run', '-d prints the full id; --name is taken; the same name again is refused'),
   network: here('run', '--net none, host and container:ID'),

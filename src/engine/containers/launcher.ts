@@ -30,6 +30,8 @@ export interface LauncherParts {
   readonly bundles: BundleWriter;
   readonly mounts: Pick<ContainerMounts, 'prepare' | 'created' | 'release'>;
   readonly paths: ContainerPaths;
+  /** Throws `invalid` when the container's log driver cannot work on this machine. */
+  readonly checkLogDriver: (container: Container) => void;
   readonly events: EventBus;
   readonly log: Logger;
   /** Removes a container that asked for it (`--rm`) after its end. */
@@ -52,6 +54,7 @@ export class Launcher {
     const { id } = container;
     const undo = new UndoStack();
     try {
+      this.#parts.checkLogDriver(container);
       const { connection, warnings } = await this.#assemble(container, undo);
       for (const warning of warnings) log.warn(warning, { container: id });
       const created = await runtime.create({

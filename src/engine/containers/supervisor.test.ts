@@ -35,6 +35,7 @@ class World {
   onSignal: (signal: number) => void = () => {};
   onDelete: () => void = () => {};
   readonly supervisor = new Supervisor({
+    checkLogDriver: () => {},
     set: this.set,
     runtime: {
       create: async () => {

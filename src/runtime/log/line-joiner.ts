@@ -8,6 +8,8 @@ export interface LogLine {
   readonly time: string;
   /** With its newline, if it had one. */
   readonly data: Uint8Array;
+  /** Of a line longer than a record: which piece this is, counted from 1. */
+  readonly piece?: { readonly ordinal: number; readonly last: boolean } | undefined;
 }
 
 /** Which lines are wanted. Times are nanoseconds since the epoch, 0: no limit. */
@@ -24,9 +26,11 @@ const RECORD = 16 * 1024;
 class Line implements LogLine {
   readonly stream: LogLine['stream'];
   readonly data: Uint8Array;
+  readonly piece: LogLine['piece'];
   readonly #entry: CriLine;
 
-  constructor(entry: CriLine, data: Uint8Array) {
+  constructor(entry: CriLine, data: Uint8Array, piece: LogLine['piece']) {
+    this.piece = piece;
     this.stream = entry.stream;
     this.data = data;
     this.#entry = entry;
@@ -41,6 +45,8 @@ interface OpenLine {
   readonly first: CriLine;
   /** Where the oldest piece that no record has yet begins. */
   mark: LogMark;
+  /** Records that were made of the line so far. */
+  records: number;
   pieces: Uint8Array[];
   size: number;
 }
@@ -70,16 +76,17 @@ export class LineJoiner {
     }
     const before = this.#open.get(entry.stream);
     if (!before && !entry.partial) {
-      lines.push(new Line(entry, entry.data));
+      lines.push(new Line(entry, entry.data, undefined));
       return;
     }
-    const open = before ?? { first: entry, mark: { head, offset }, pieces: [], size: 0 };
+    const open = before ?? { first: entry, mark: { head, offset }, records: 0, pieces: [], size: 0 };
     open.pieces.push(entry.data);
     open.size += entry.data.byteLength;
     // The newline does not count: a line of exactly that size is one record.
     while (open.size > RECORD + (entry.partial ? 0 : 1) || (entry.partial && open.size === RECORD)) {
       const bytes = Buffer.concat(open.pieces, open.size);
-      lines.push(new Line(open.first, bytes.subarray(0, RECORD)));
+      open.records++;
+      lines.push(new Line(open.first, bytes.subarray(0, RECORD), { ordinal: open.records, last: false }));
       open.pieces = [bytes.subarray(RECORD)];
       open.size -= RECORD;
       open.mark = { head, offset };
@@ -89,14 +96,14 @@ export class LineJoiner {
       return;
     }
     this.#open.delete(entry.stream);
-    lines.push(new Line(open.first, Buffer.concat(open.pieces, open.size)));
+    lines.push(new Line(open.first, Buffer.concat(open.pieces, open.size), lastPiece(open)));
   }
 
   /** Lines that were never finished. */
   flush(): LogLine[] {
     const rest = [...this.#open.values()].filter(({ size }) => size > 0);
     this.#open.clear();
-    return rest.map(({ first, pieces }) => new Line(first, Buffer.concat(pieces)));
+    return rest.map((open) => new Line(open.first, Buffer.concat(open.pieces), lastPiece(open)));
   }
 
   /** Where what no record has yet begins; undefined when all was given. */
@@ -110,4 +117,8 @@ export class LineJoiner {
     }
     return oldest;
   }
+}
+
+function lastPiece({ records }: OpenLine): LogLine['piece'] {
+  return records === 0 ? undefined : { ordinal: records + 1, last: true };
 }

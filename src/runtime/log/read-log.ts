@@ -21,6 +21,8 @@ export interface ReadLogRequest extends LineFilter {
   readonly tail: number;
   /** Where to begin instead of the first file; a place that is gone: at the oldest that is there. */
   readonly from?: LogMark | undefined;
+  /** Called when that place is gone. */
+  readonly onGone?: () => void;
   /** Go on as the log grows, until `ended` resolves or `signal` aborts; undefined: stop at its end. */
   readonly follow: { readonly ended: Promise<unknown> } | undefined;
   readonly signal: AbortSignal;
@@ -55,7 +57,8 @@ class LogReader {
   readonly #breath = new Breath();
   /** What is left to read, oldest first; the first is the one being read. */
   readonly #files: LogFile[] = [];
-  #at: LogMark = { head: '', offset: 0 };
+  /** What was read so far, unfinished lines included. */
+  #end: LogMark = { head: '', offset: 0 };
 
   constructor(path: string, request: ReadLogRequest, follower: Follower | undefined) {
     this.#path = path;
@@ -82,8 +85,10 @@ class LogReader {
         }
         if (this.#files.length === 0 && (!follower || follower.over)) break;
       }
+      // Whoever goes away is to find the end of a line where its beginning is.
+      if (this.#request.signal.aborted) return;
       const rest = this.#joiner.flush();
-      if (rest.length > 0) yield { lines: rest, next: this.#at };
+      if (rest.length > 0) yield { lines: rest, next: this.#end };
     } finally {
       this.#files.forEach(closeLogFile);
     }
@@ -103,6 +108,7 @@ class LogReader {
         files.splice(0, index).forEach(closeLogFile);
         return from.offset;
       }
+      this.#request.onGone?.();
       return 0;
     }
     if (tail < 0) return 0;
@@ -127,7 +133,7 @@ class LogReader {
       const next = follower && (await openNext(this.#path, file));
       if (next) this.#files.push(next);
       for (let batch = reader.next(); batch; batch = reader.next()) {
-        this.#at = batch.next;
+        this.#end = reader.end;
         if (batch.lines.length > 0) yield batch;
         if (this.#joiner.over || this.#request.signal.aborted) return;
         if (this.#breath.due) await this.#breath.take();
@@ -153,6 +159,11 @@ class LineReader {
     this.#joiner = joiner;
   }
 
+  /** Where the entries end that were read. */
+  get end(): LogMark {
+    return { head: this.#head, offset: this.#offset };
+  }
+
   /** The next block's lines; undefined at the end of what is there now. */
   next(): LogBatch | undefined {
     const kept = this.#rest.byteLength;
@@ -175,6 +186,6 @@ class LineReader {
     if (bytes.byteLength - start > BLOCK) start = bytes.byteLength;
     this.#rest = bytes.subarray(start);
     this.#offset += start;
-    return { lines, next: this.#joiner.pending ?? { head: this.#head, offset: this.#offset } };
+    return { lines, next: this.#joiner.pending ?? this.end };
   }
 }

@@ -83,7 +83,7 @@ const DRIVERS: Readonly<Record<string, Driver>> = {
 };
 
 /** The drivers that `info` lists, in order. */
-export const DRIVER_NAMES: readonly string[] = Object.keys(DRIVERS).filter((name) => !DRIVERS[name]?.shipped);
+export const DRIVER_NAMES: readonly string[] = Object.keys(DRIVERS);
 
 /** True for the drivers that send the log somewhere else; its files here are their cache and queue. */
 export function isShipped(type: string): boolean {

@@ -157,6 +157,9 @@ describe('log configuration', () => {
       readable: true,
     });
     expect(logSettings(parse('syslog: cache-disabled=true')).readable).toBe(false);
+    expect(
+      logSettings(parse('syslog: cache-disabled=true mode=non-blocking max-buffer-size=4m')).maxSize,
+    ).toBe(2 * 1024 ** 2);
     expect(logSettings(parse('none:')).readable).toBe(false);
   });
 });

@@ -34,7 +34,7 @@ export function logSettings({ type, config }: LogConfig): LogSettings {
   if (type === 'none') return { ...LOCAL, readable: false };
   const own = (name: string): string | undefined => config[isShipped(type) ? `cache-${name}` : name];
   const sizes = type === 'json-file' ? jsonFileSizes(own) : localSizes(own);
-  if (disabled && isShipped(type)) return { ...QUEUE, readable: false };
+  if (disabled && isShipped(type)) return { ...QUEUE, maxSize: queueSize(config), readable: false };
   // A log of one file would be empty after each rotation; two of half the size keep to the same bound.
   const whole =
     sizes.maxFiles === 1 ? { ...sizes, maxSize: Math.ceil(sizes.maxSize / 2), maxFiles: 2 } : sizes;
@@ -48,6 +48,12 @@ function checkMode(config: LogConfig['config']): void {
     throw invalid("logger: max-buffer-size option is only supported with 'mode=non-blocking'");
   }
   wrapped('error parsing option max-buffer-size', () => parseSize(size));
+}
+
+/** Half of what may wait here: `max-buffer-size`, where it is given. */
+function queueSize(config: LogConfig['config']): number {
+  const size = config['max-buffer-size'];
+  return size === undefined ? QUEUE.maxSize : Math.max(Math.ceil(parseSize(size) / 2), 64 * 1024);
 }
 
 function cacheDisabled(config: LogConfig['config']): boolean {
