@@ -7,6 +7,7 @@ import { parseSize } from '../base/sizes.ts';
 import type { LogConfig } from '../engine/containers/logging/log-config.ts';
 import { PLUGIN_FOLDERS } from '../engine/volumes/plugins/plugin-finder.ts';
 import { codeOf, fromNodeError } from '../kernel/errno.ts';
+import { DEFAULT_CDI_DIRECTORIES } from '../runtime/cdi/cdi-registry.ts';
 import { readLogConfig } from './log-options.ts';
 import type { EngineRegistryOptions } from './registry-engine.ts';
 import { type RegistryOptions, registryOptions } from './registry-options.ts';
@@ -29,6 +30,8 @@ export interface DaemonConfig {
   readonly labels: readonly string[];
   /** Where plugins announce themselves. */
   readonly pluginFolders: readonly string[];
+  /** Where devices are described (CDI), in rising precedence; none: no such devices. */
+  readonly cdiDirectories: readonly string[];
   /** Driver and options of containers that ask for none of their own. */
   readonly logConfig: LogConfig;
   /** journald's native socket, for the log driver of that name. */
@@ -44,8 +47,8 @@ export interface DaemonConfig {
   readonly configFile: string;
 }
 
-const DEFAULT_CONFIG_FILE = '/etc/tare/daemon.json';
-const DEFAULT_HOST = 'unix:///run/tare/tare.sock';
+export const DEFAULT_CONFIG_FILE = '/etc/tare/daemon.json';
+export const DEFAULT_HOST = 'unix:///run/tare/tare.sock';
 
 const FLAGS = {
   host: { type: 'string', multiple: true, short: 'H' },
@@ -69,6 +72,7 @@ const FLAGS = {
   'http-proxy': { type: 'string' },
   'https-proxy': { type: 'string' },
   'no-proxy': { type: 'string' },
+  'cdi-spec-dir': { type: 'string', multiple: true },
   'registry-addr': { type: 'string' },
   'registry-tls-cert': { type: 'string' },
   'registry-tls-key': { type: 'string' },
@@ -117,6 +121,7 @@ const FILE_KEYS: Readonly<Record<string, { kind: FileKind; flag: keyof typeof FL
   'registry-auth-config': { kind: 'string', flag: 'registry-auth-config' },
   labels: { kind: 'list', flag: 'label' },
   'plugin-dirs': { kind: 'list', flag: 'plugin-dir' },
+  'cdi-spec-dirs': { kind: 'list', flag: 'cdi-spec-dir' },
   'max-layer-size': { kind: 'string', flag: 'max-layer-size' },
   'keep-compressed': { kind: 'string', flag: 'keep-compressed' },
   'storage-driver': { kind: 'string', flag: 'storage-driver' },
@@ -191,6 +196,7 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
       file['log-opts'] as Record<string, string> | undefined,
       flags['log-opt'],
     ),
+    cdiDirectories: readCdiDirectories(flags['cdi-spec-dir'] ?? file['cdi-spec-dirs']),
     storageDriver: checkDriver(text(flags['storage-driver'], 'storage-driver', '')),
     maxLayerSize: checkLayerSize(text(flags['max-layer-size'], 'max-layer-size', '')),
     keepCompressed: checkKeepCompressed(text(flags['keep-compressed'], 'keep-compressed', 'auto')),
@@ -209,6 +215,12 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
     );
   }
   return { action: flags.validate ? 'validate' : 'run', config, flags: argv };
+}
+
+/** As dockerd has it, one empty entry stands for none. */
+function readCdiDirectories(given: unknown): readonly string[] {
+  if (!Array.isArray(given) || given.length === 0) return DEFAULT_CDI_DIRECTORIES;
+  return given.map(String).filter((path) => path !== '');
 }
 
 function readRegistries(
@@ -338,50 +350,3 @@ export function readConfigFile(path: string, mustExist: boolean): ConfigFile {
   }
   return Object.fromEntries(Object.entries(file));
 }
-
-/** The help text of `tare daemon`. */
-export const DAEMON_HELP = `Usage:  tare daemon [OPTIONS]
-
-Run the engine in the foreground
-
-Options:
-  -b, --bridge string             Default bridge, made if missing (default "tare0"; "none": no default network)
-      --bip string                Address of the default bridge in CIDR notation
-      --config-file string        Configuration file (default "${DEFAULT_CONFIG_FILE}")
-      --data-root string          Images, volumes, metadata (default "/var/lib/tare")
-  -D, --debug                     Log at level debug
-      --exec-root string          State of running containers (default "/run/tare")
-  -G, --group string              Group of the socket (default: tare or docker, if one exists)
-  -H, --host list                 Socket to listen on, unix://PATH or fd:// (default "${DEFAULT_HOST}")
-      --http-proxy string         Proxy for requests to registries (default: HTTP_PROXY)
-      --https-proxy string        The same for https (default: HTTPS_PROXY)
-      --insecure-registry list    Registry whose certificate is not verified, and which may be asked over plain HTTP
-      --label list                Label that info shows
-      --journald-socket string    Where journald listens (default "/run/systemd/journal/socket")
-      --keep-compressed string    Compressed forms of layers to keep: auto (what cannot be made again), always or never
-      --log-driver string         Log driver of containers that name none (default "json-file")
-  -l, --log-level string          debug, info, warn, error or fatal (default "info")
-      --log-opt list              Option of that driver, KEY=VALUE (in the file: "log-opts", a map)
-      --max-concurrent-downloads int   Downloads at once, over all pulls (default 3)
-      --max-concurrent-uploads int     Uploads at once, over all pushes (default 5)
-      --max-download-attempts int      Tries for each download (default 5)
-      --max-layer-size string     What one layer may unpack to, as 20g (default: the free space less 5 %)
-      --no-proxy string           Comma-separated hosts and networks that are asked without a proxy (default: NO_PROXY)
-  -p, --pidfile string            Where to write the process id (default "EXEC-ROOT/tare.pid")
-      --plugin-dir list           Folder with plugins' sockets, .spec and .json files (default ${PLUGIN_FOLDERS.join(', ')})
-      --registry-certs-dir list   Folder with certificates by HOST[:PORT] (default /etc/tare/certs.d, /etc/docker/certs.d)
-      --registry-addr string      Serve the images here to other machines, read-only, at HOST:PORT
-      --registry-auth-config string
-                                  Rights of the users of --registry-htpasswd by repository
-      --registry-htpasswd string  Users who may pull from --registry-addr
-      --registry-tls-cert string  Certificate for --registry-addr
-      --registry-tls-key string   Key for --registry-addr
-      --registry-mirror list      Mirror that is asked before Docker Hub
-  -s, --storage-driver string     erofs or overlay (default: erofs where it can be mounted from the data root)
-      --validate                  Check the configuration and exit
-
-The configuration file has the flags' names as keys (lists in plural), and further:
-  proxies    {"http-proxy": URL, "https-proxy": URL, "no-proxy": LIST}
-  mirrors    {"HOST[:PORT]": [URL, ...], "*": [URL, ...]}: mirrors of any registry, asked before it
-SIGHUP reads it again: debug and log level, labels, and everything about registries.
-`;

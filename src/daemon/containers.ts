@@ -33,6 +33,7 @@ import type { NetworkStore } from '../engine/networks/network-store.ts';
 import type { VolumeStore } from '../engine/volumes/volume-store.ts';
 import { readKernelLog } from '../kernel/kernel-log.ts';
 import { interfaceCounters } from '../netdriver/interface-counters.ts';
+import type { CdiRegistry } from '../runtime/cdi/cdi-registry.ts';
 import { bootId } from '../runtime/conmon/monitor-record.ts';
 import { findInitProgram } from '../runtime/init-program.ts';
 import type { readMachine } from '../runtime/machine.ts';
@@ -61,6 +62,7 @@ export interface ContainerFoundation {
   readonly networks: NetworkStore;
   readonly images: ImageStore;
   readonly initLayer: string;
+  readonly cdi: CdiRegistry;
   /** The configuration as it is now. */
   readonly live: () => DaemonConfig;
   readonly log: Logger;
@@ -81,6 +83,7 @@ export function composeContainers(foundation: ContainerFoundation) {
     initProgram: findInitProgram(),
     cgroupParent: CGROUP_PARENT,
     containers: set,
+    cdi: foundation.cdi,
     etcFiles,
   });
   const execs = new ExecSet({

@@ -27,6 +27,7 @@ import { VolumeStore } from '../engine/volumes/volume-store.ts';
 import { Resolver } from '../netdriver/dns/resolver.ts';
 import { openNetworking, tableNameFor } from '../netdriver/open.ts';
 import { RegistryClient } from '../registry-client/client.ts';
+import { CdiRegistry } from '../runtime/cdi/cdi-registry.ts';
 import { ensureHierarchies } from '../runtime/cgroups/layout.ts';
 import { createRuntime } from '../runtime/crun-runtime.ts';
 import { readMachine } from '../runtime/machine.ts';
@@ -139,8 +140,10 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     log,
   });
 
+  const cdi = new CdiRegistry(() => live.cdiDirectories);
   const { containers, statistics, archives, recovery, health, logs, ...running } = composeContainers({
     execRoot,
+    cdi,
     set,
     paths,
     events,
@@ -184,6 +187,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     eventListeners: () => events.listenerCount,
     debug: () => live.debug,
     logDriver: () => live.logConfig.type,
+    cdi,
     logDrivers: DRIVER_NAMES,
   });
 

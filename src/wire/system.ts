@@ -89,7 +89,7 @@ export interface InfoResponse {
   ProductLicense?: string;
   DefaultAddressPools?: Array<{ Base: string; Size: number }>;
   FirewallBackend?: { Driver: string; Info?: Array<[string, string]> };
-  DiscoveredDevices?: unknown[];
+  DiscoveredDevices?: Array<{ Source: string; ID: string }>;
   CDISpecDirs: string[];
   Warnings: string[] | null;
 }

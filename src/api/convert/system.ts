@@ -115,9 +115,12 @@ export function infoToWire(info: SystemInfo, serverVersion: string, api: number)
     InitCommit: commit(info.initVersion),
     SecurityOptions: [...info.securityOptions],
     FirewallBackend: { Driver: 'nftables' },
-    CDISpecDirs: [],
+    CDISpecDirs: [...info.cdiDirectories],
     Warnings: info.warnings.length === 0 ? null : [...info.warnings],
   };
+  if (api >= 50 && info.cdiDevices.length > 0) {
+    wire.DiscoveredDevices = info.cdiDevices.map((name) => ({ Source: 'cdi', ID: name }));
+  }
   if (api < 50) {
     wire.BridgeNfIptables = false;
     wire.BridgeNfIp6tables = false;

@@ -103,6 +103,11 @@ export function serverInfoText(info: InfoResponse): string {
   lines.some('Cgroup Driver', info.CgroupDriver);
   lines.some('Cgroup Version', info.CgroupVersion);
   pluginLines(lines, info.Plugins);
+  lines.list('CDI spec directories', info.CDISpecDirs);
+  lines.list(
+    'Discovered Devices',
+    info.DiscoveredDevices?.map(({ Source, ID }) => `${Source}: ${ID}`),
+  );
   lines.line('Swarm', info.Swarm?.LocalNodeState ?? 'inactive');
   const runtimes = Object.keys(info.Runtimes ?? {}).sort();
   if (runtimes.length > 0) {

@@ -1,16 +1,19 @@
 import { mkdirSync } from 'node:fs';
 import { mount } from '../../kernel/mount.ts';
+import { applyEdits } from '../../runtime/cdi/apply-edits.ts';
+import type { CdiRegistry } from '../../runtime/cdi/cdi-registry.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { buildSpec } from '../../runtime/spec/build-spec.ts';
 import { buildExecProcess } from '../../runtime/spec/exec-process.ts';
 import { allHostDevices, resolveDevice } from '../../runtime/spec/host-devices.ts';
 import type { MachineFacts } from '../../runtime/spec/input.ts';
-import type { OciProcess } from '../../runtime/spec/oci-spec.ts';
+import type { OciProcess, OciSpec } from '../../runtime/spec/oci-spec.ts';
 import { readUserDatabase, resolveUser } from '../../runtime/spec/user.ts';
 import type { BundleWriter } from './bundle-writer.ts';
 import type { Connection } from './container-network.ts';
 import type { ContainerSet } from './container-set.ts';
 import type { ExecConfig } from './containers.ts';
+import { requestedDevices } from './device-requests.ts';
 import type { EtcFiles } from './etc-files.ts';
 import { linkFacts } from './links.ts';
 import type { Container } from './model.ts';
@@ -26,6 +29,8 @@ export interface BundleFilesParts {
   readonly initProgram: string | undefined;
   /** Parent of containers' cgroups, with a leading slash. */
   readonly cgroupParent: string;
+  /** Devices that vendors describe. */
+  readonly cdi: CdiRegistry;
   /** For legacy links. */
   readonly containers: Pick<ContainerSet, 'find' | 'list'>;
   readonly etcFiles: EtcFiles;
@@ -66,8 +71,15 @@ export class BundleFiles implements BundleWriter {
       machine,
     });
     const { spec, warnings } = buildSpec(input);
-    await runtime.writeBundle(paths.bundle(id), spec);
+    await runtime.writeBundle(paths.bundle(id), this.#withCdiDevices(container, spec));
     return warnings;
+  }
+
+  #withCdiDevices({ hostConfig }: Container, spec: OciSpec): OciSpec {
+    const { cdi } = this.#parts;
+    const requests = hostConfig.resources.deviceRequests;
+    if (requests.length === 0) return spec;
+    return applyEdits(spec, cdi.edits(requestedDevices(requests, cdi.list().devices)));
   }
 
   /** The process of an exec; its user is looked up in the running container's root. */

@@ -49,13 +49,6 @@ export function specInput(container: Container, facts: StartFacts): SpecInput {
   const { resources } = hostConfig;
   const args = [...(config.entrypoint ?? []), ...(config.cmd ?? [])];
   if (args.length === 0) throw new TareError('invalid', 'no command specified');
-  const request = resources.deviceRequests[0];
-  if (request) {
-    throw new TareError(
-      'invalid',
-      `could not select device driver "${request.driver}" with capabilities: [${(request.capabilities ?? []).map((set) => `[${set.join(' ')}]`).join(' ')}]`,
-    );
-  }
   const [height, width] = hostConfig.consoleSize;
   const namespaces = chooseNamespaces(container, facts);
   // As dockerd does it: dots must not lead out of the hierarchy.

@@ -1,4 +1,5 @@
 import { arch, availableParallelism, hostname, machine, release } from 'node:os';
+import type { CdiRegistry } from '../../runtime/cdi/cdi-registry.ts';
 import type { Container } from '../containers/model.ts';
 import { Machine } from './machine.ts';
 import type { LimitSupport, SystemInfo, SystemService, SystemVersion } from './system.ts';
@@ -30,6 +31,7 @@ export interface HostSystemOptions {
   /** The driver of containers that name none. */
   readonly logDriver: () => string;
   readonly logDrivers: readonly string[];
+  readonly cdi: Pick<CdiRegistry, 'directories' | 'list'>;
   readonly machine?: Machine;
 }
 
@@ -123,6 +125,8 @@ export class HostSystem implements SystemService {
       labels: options.labels,
       runtime: options.runtime,
       initVersion: options.initVersion,
+      cdiDirectories: options.cdi.directories(),
+      cdiDevices: options.cdi.list().devices,
       securityOptions: ['name=seccomp,profile=builtin', ...(cgroupVersion === 2 ? ['name=cgroupns'] : [])],
       insecureRegistries: options.insecureRegistries,
       mirrors: options.mirrors,

@@ -68,5 +68,8 @@ export interface SystemInfo {
   readonly insecureRegistries: readonly string[];
   readonly mirrors: readonly string[];
   readonly proxies: { readonly http: string; readonly https: string; readonly no: string };
+  /** Where descriptions of devices (CDI) are, and the names of those devices. */
+  readonly cdiDirectories: readonly string[];
+  readonly cdiDevices: readonly string[];
   readonly warnings: readonly string[];
 }

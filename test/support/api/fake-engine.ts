@@ -137,6 +137,8 @@ const info: SystemInfo = {
   networkDrivers: ['bridge', 'host', 'null'],
   volumeDrivers: ['local'],
   logDrivers: ['json-file'],
+  cdiDirectories: ['/etc/cdi', '/var/run/cdi'],
+  cdiDevices: ['example.com/device=one'],
   logDriver: 'json-file',
   limits,
   cgroupVersion: 1,

@@ -1,0 +1,50 @@
+import { PLUGIN_FOLDERS } from '../engine/volumes/plugins/plugin-finder.ts';
+import { DEFAULT_CONFIG_FILE, DEFAULT_HOST } from './config.ts';
+
+/** The help text of `tare daemon`. */
+export const DAEMON_HELP = `Usage:  tare daemon [OPTIONS]
+
+Run the engine in the foreground
+
+Options:
+  -b, --bridge string             Default bridge, made if missing (default "tare0"; "none": no default network)
+      --bip string                Address of the default bridge in CIDR notation
+      --cdi-spec-dir list         Where CDI devices are described (default "/etc/cdi", "/var/run/cdi")
+      --config-file string        Configuration file (default "${DEFAULT_CONFIG_FILE}")
+      --data-root string          Images, volumes, metadata (default "/var/lib/tare")
+  -D, --debug                     Log at level debug
+      --exec-root string          State of running containers (default "/run/tare")
+  -G, --group string              Group of the socket (default: tare or docker, if one exists)
+  -H, --host list                 Socket to listen on, unix://PATH or fd:// (default "${DEFAULT_HOST}")
+      --http-proxy string         Proxy for requests to registries (default: HTTP_PROXY)
+      --https-proxy string        The same for https (default: HTTPS_PROXY)
+      --insecure-registry list    Registry whose certificate is not verified, and which may be asked over plain HTTP
+      --label list                Label that info shows
+      --journald-socket string    Where journald listens (default "/run/systemd/journal/socket")
+      --keep-compressed string    Compressed forms of layers to keep: auto (what cannot be made again), always or never
+      --log-driver string         Log driver of containers that name none (default "json-file")
+  -l, --log-level string          debug, info, warn, error or fatal (default "info")
+      --log-opt list              Option of that driver, KEY=VALUE (in the file: "log-opts", a map)
+      --max-concurrent-downloads int   Downloads at once, over all pulls (default 3)
+      --max-concurrent-uploads int     Uploads at once, over all pushes (default 5)
+      --max-download-attempts int      Tries for each download (default 5)
+      --max-layer-size string     What one layer may unpack to, as 20g (default: the free space less 5 %)
+      --no-proxy string           Comma-separated hosts and networks that are asked without a proxy (default: NO_PROXY)
+  -p, --pidfile string            Where to write the process id (default "EXEC-ROOT/tare.pid")
+      --plugin-dir list           Folder with plugins' sockets, .spec and .json files (default ${PLUGIN_FOLDERS.join(', ')})
+      --registry-certs-dir list   Folder with certificates by HOST[:PORT] (default /etc/tare/certs.d, /etc/docker/certs.d)
+      --registry-addr string      Serve the images here to other machines, read-only, at HOST:PORT
+      --registry-auth-config string
+                                  Rights of the users of --registry-htpasswd by repository
+      --registry-htpasswd string  Users who may pull from --registry-addr
+      --registry-tls-cert string  Certificate for --registry-addr
+      --registry-tls-key string   Key for --registry-addr
+      --registry-mirror list      Mirror that is asked before Docker Hub
+  -s, --storage-driver string     erofs or overlay (default: erofs where it can be mounted from the data root)
+      --validate                  Check the configuration and exit
+
+The configuration file has the flags' names as keys (lists in plural), and further:
+  proxies    {"http-proxy": URL, "https-proxy": URL, "no-proxy": LIST}
+  mirrors    {"HOST[:PORT]": [URL, ...], "*": [URL, ...]}: mirrors of any registry, asked before it
+SIGHUP reads it again: debug and log level, labels, and everything about registries.
+`;
