@@ -299,14 +299,14 @@ describe('container verbs', () => {
     expect(JSON.parse(missing.body)).toEqual({ message: 'No such container: none' });
   });
 
-  test('update keeps what was not given', async () => {
+  test('update: what was not given is zero', async () => {
     harness.engine.containers.items = [
       fakeContainer({ Image: 'a', HostConfig: { Memory: 5, CpuShares: 7 } }),
     ];
     await harness.call('POST', '/containers/web/update', { Memory: 9, RestartPolicy: { Name: 'always' } });
     const [call] = harness.engine.containers.calls;
     expect(call).toContain('"memory":9');
-    expect(call).toContain('"cpuShares":7');
+    expect(call).toContain('"cpuShares":0');
     expect(call).toContain('"restartPolicy":{"name":"always","maximumRetryCount":0}');
   });
 

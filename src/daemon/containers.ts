@@ -173,6 +173,7 @@ export function composeContainers(foundation: ContainerFoundation) {
     execs,
     waiters,
     runtime,
+    machine,
     snapshotter,
     images,
     readLog,

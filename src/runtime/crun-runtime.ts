@@ -5,7 +5,7 @@ import { type Logger, silentLogger } from '../base/log.ts';
 import { SyscallError } from '../kernel/errno.ts';
 import { becomeSubreaper, identify, isAlive, signalProcess } from '../kernel/processes.ts';
 import { Hubs } from './attach/hubs.ts';
-import type { CgroupLayout } from './cgroups/cgroup.ts';
+import type { Cgroup, CgroupLayout } from './cgroups/cgroup.ts';
 import { readLayout } from './cgroups/layout.ts';
 import { MoveAhead } from './cgroups/move-ahead.ts';
 import type { CgroupStatistics } from './cgroups/statistics.ts';
@@ -37,7 +37,7 @@ import type {
   StartedExec,
 } from './runtime.ts';
 import { settles } from './settle.ts';
-import type { OciSpec } from './spec/oci-spec.ts';
+import type { OciResources, OciSpec } from './spec/oci-spec.ts';
 
 /** How to find the programs and where to keep state. */
 export interface RuntimeOptions {
@@ -227,10 +227,17 @@ class CrunRuntime implements Runtime {
   }
 
   statistics(id: string): CgroupStatistics {
-    const tracked = this.#tracked(id);
-    const cgroup = isRunning(tracked) ? this.#remains.cgroup(id) : undefined;
+    return this.#livingCgroup(id).statistics();
+  }
+
+  setLimits(id: string, limits: OciResources): void {
+    this.#livingCgroup(id).setLimits(limits);
+  }
+
+  #livingCgroup(id: string): Cgroup {
+    const cgroup = isRunning(this.#tracked(id)) ? this.#remains.cgroup(id) : undefined;
     if (!cgroup) throw new TareError('not-found', `container ${id} is not running`);
-    return cgroup.statistics();
+    return cgroup;
   }
 
   async exec(request: ExecRequest): Promise<StartedExec> {

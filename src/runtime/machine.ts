@@ -108,6 +108,7 @@ function unifiedAbilities(layout: CgroupLayout): CgroupAbilities {
     blkioWeight: io,
     blkioWeightDevice: io,
     blkioThrottle: io,
+    unified: true,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { CgroupStatistics } from './cgroups/statistics.ts';
-import type { OciProcess, OciSpec } from './spec/oci-spec.ts';
+import type { OciProcess, OciResources, OciSpec } from './spec/oci-spec.ts';
 
 /**
  * A runtime starts the processes of containers and keeps hold of them.
@@ -41,6 +41,12 @@ export interface Runtime {
   pids(id: string): Promise<number[]>;
   /** What the container has used so far: about a dozen small files. Throws `not-found` when it has ended. */
   statistics(id: string): CgroupStatistics;
+  /**
+   * Changes those limits of a living container that are named; it has returned when the kernel holds them. Throws
+   * `conflict`, `invalid` or `not-implemented` where the kernel refuses (then none is changed), `not-found` when the
+   * container has ended.
+   */
+  setLimits(id: string, limits: OciResources): void;
 
   /** Runs a further process in a running container; it is started when the promise resolves. */
   exec(request: ExecRequest): Promise<StartedExec>;

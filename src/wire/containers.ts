@@ -1,4 +1,5 @@
 import type { ImageHealthcheck } from '../oci/image-config.ts';
+import type { Resources } from './resources.ts';
 
 /** What a container runs: the `Config` of inspect and the upper level of a create body. */
 export interface ContainerConfig {
@@ -47,70 +48,6 @@ export interface RestartPolicy {
 export interface LogConfig {
   Type: string;
   Config: Record<string, string>;
-}
-
-export interface WeightDevice {
-  Path: string;
-  Weight: number;
-}
-
-export interface ThrottleDevice {
-  Path: string;
-  Rate: number;
-}
-
-export interface DeviceMapping {
-  PathOnHost: string;
-  PathInContainer: string;
-  CgroupPermissions: string;
-}
-
-export interface DeviceRequest {
-  Driver: string;
-  Count: number;
-  DeviceIDs: string[] | null;
-  Capabilities: string[][] | null;
-  Options: Record<string, string> | null;
-}
-
-export interface Ulimit {
-  Name: string;
-  Hard: number;
-  Soft: number;
-}
-
-/** Limits. Bytes, microseconds and nanoseconds. */
-export interface Resources {
-  CpuShares: number;
-  Memory: number;
-  NanoCpus: number;
-  CgroupParent: string;
-  BlkioWeight: number;
-  BlkioWeightDevice: WeightDevice[] | null;
-  BlkioDeviceReadBps: ThrottleDevice[] | null;
-  BlkioDeviceWriteBps: ThrottleDevice[] | null;
-  BlkioDeviceReadIOps: ThrottleDevice[] | null;
-  BlkioDeviceWriteIOps: ThrottleDevice[] | null;
-  CpuPeriod: number;
-  CpuQuota: number;
-  CpuRealtimePeriod: number;
-  CpuRealtimeRuntime: number;
-  CpusetCpus: string;
-  CpusetMems: string;
-  Devices: DeviceMapping[] | null;
-  DeviceCgroupRules: string[] | null;
-  DeviceRequests: DeviceRequest[] | null;
-  MemoryReservation: number;
-  MemorySwap: number;
-  MemorySwappiness: number | null;
-  OomKillDisable: boolean | null;
-  PidsLimit: number | null;
-  Ulimits: Ulimit[] | null;
-  /** The next four are for Windows only and always 0 here. */
-  CpuCount?: number;
-  CpuPercent?: number;
-  IOMaximumIOps?: number;
-  IOMaximumBandwidth?: number;
 }
 
 export interface HostConfig extends Resources {

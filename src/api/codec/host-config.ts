@@ -80,6 +80,7 @@ export const resourcesCodec = object<Resources>('Resources', {
       'array',
     ),
   ),
+  cgroupConf: optional('CgroupConf', record(string)),
 });
 
 export const restartPolicyCodec = object<HostConfig['restartPolicy']>('RestartPolicy', {

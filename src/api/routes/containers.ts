@@ -1,5 +1,5 @@
 import { TareError } from '../../base/errors.ts';
-import type { CreateContainer, HostConfig, Resources } from '../../engine/containers/model.ts';
+import type { CreateContainer } from '../../engine/containers/model.ts';
 import type { ChangeKind } from '../../wire/containers.ts';
 import { requireJson } from '../body.ts';
 import { createContainerBody, updateContainerBody } from '../codec/bodies.ts';
@@ -58,8 +58,7 @@ export function containerRoutes({ containers, paths }: Dependencies): Route[] {
           updateContainerBody,
           'invalid JSON: got EOF while reading request body',
         );
-        const change = changeOf(body, containers.get(x.param).hostConfig);
-        const { warnings } = await containers.update(x.param, change);
+        const { warnings } = await containers.update(x.param, body);
         x.json(200, { Warnings: warnings.length === 0 ? null : warnings });
       },
     },
@@ -149,28 +148,6 @@ function checkName(name: string): void {
   throw new TareError(
     'invalid',
     `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
-  );
-}
-
-/** What an update changes: members with a zero value are left as they are, as dockerd has it. */
-function changeOf(
-  body: { resources: Resources; restartPolicy: HostConfig['restartPolicy'] },
-  current: HostConfig,
-): Partial<HostConfig> {
-  const given = Object.entries(body.resources).filter(([, value]) => !isZero(value));
-  const change: Partial<HostConfig> = {};
-  if (given.length > 0) change.resources = { ...current.resources, ...Object.fromEntries(given) };
-  if (body.restartPolicy.name !== '') change.restartPolicy = body.restartPolicy;
-  return change;
-}
-
-function isZero(value: unknown): boolean {
-  return (
-    value === 0 ||
-    value === '' ||
-    value === null ||
-    value === false ||
-    (Array.isArray(value) && value.length === 0)
   );
 }
 

@@ -1,4 +1,4 @@
-import type { DeviceMapping, DeviceRequest } from '../../wire/containers.ts';
+import type { DeviceMapping, DeviceRequest } from '../../wire/resources.ts';
 
 const isMode = (text: string): boolean => /^[rwm]+$/.test(text) && new Set(text).size === text.length;
 

@@ -1,4 +1,4 @@
-import type { Ulimit } from '../../wire/containers.ts';
+import type { Ulimit } from '../../wire/resources.ts';
 import type { FlagTable } from '../command.ts';
 import { type FlagKind, flag, optional, withInitial } from '../flags/flag.ts';
 import {
@@ -47,6 +47,7 @@ const weights = withInitial(list(check.checkWeightDevice), [], '[]');
 const LIMIT_FLAGS = {
   'blkio-weight': flag(uint16, { help: 'Block IO weight, 10 to 1000, or 0 for none' }),
   'blkio-weight-device': flag(weights, { help: 'Block IO weight of a device, as DEVICE:WEIGHT' }),
+  'cgroup-conf': flag(map(), { help: 'Set a file of its cgroup (v2 only), such as memory.high=512M' }),
   'cgroup-parent': flag(text, { help: 'Parent cgroup of the container' }),
   'cpu-count': flag(int, { help: 'CPU count (Windows only)', hidden: true }),
   'cpu-percent': flag(int, { help: 'CPU percent (Windows only)', hidden: true }),

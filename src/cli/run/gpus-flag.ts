@@ -1,4 +1,4 @@
-import type { DeviceRequest } from '../../wire/containers.ts';
+import type { DeviceRequest } from '../../wire/resources.ts';
 import type { FlagKind } from '../flags/flag.ts';
 import { csvFields, keyValue } from './csv.ts';
 

@@ -1,10 +1,5 @@
-import type {
-  ContainerCreateBody,
-  EndpointSettings,
-  HostConfig,
-  ThrottleDevice,
-  WeightDevice,
-} from '../../wire/containers.ts';
+import type { ContainerCreateBody, EndpointSettings, HostConfig } from '../../wire/containers.ts';
+import type { ThrottleDevice, WeightDevice } from '../../wire/resources.ts';
 import type { FlagValues } from '../command.ts';
 import { parseBytes } from '../format/size.ts';
 import { parseDevices } from './devices.ts';
@@ -123,6 +118,7 @@ function limits(flags: ContainerFlags): Partial<HostConfig> {
     MemorySwappiness: swappiness(flags['memory-swappiness']),
     OomKillDisable: flags['oom-kill-disable'],
     PidsLimit: flags['pids-limit'] ?? null,
+    ...(Object.keys(flags['cgroup-conf']).length === 0 ? {} : { CgroupConf: { ...flags['cgroup-conf'] } }),
     Ulimits: orNull([...flags.ulimit].sort((a, b) => (a.Name < b.Name ? -1 : 1))),
     OomScoreAdj: flags['oom-score-adj'],
     ShmSize: flags['shm-size'],

@@ -1,21 +1,9 @@
 import { describe, expect, test } from 'bun:test';
 import { checkRequest } from './check-request.ts';
+import { NO_RESOURCES } from './limit-update.ts';
 import type { ContainerConfig, HostConfig } from './model.ts';
 
 const config = { env: [], hostname: '', domainname: '', workingDir: '', exposedPorts: {} };
-const resources = {
-  cpuShares: 0,
-  memory: 0,
-  memorySwap: 0,
-  memoryReservation: 0,
-  memorySwappiness: null,
-  nanoCpus: 0,
-  cpuPeriod: 0,
-  cpuQuota: 0,
-  blkioWeight: 0,
-  cpusetCpus: '',
-  ulimits: [],
-};
 const host = {
   annotations: {},
   restartPolicy: { name: '', maximumRetryCount: 0 },
@@ -43,7 +31,7 @@ function check(changes: { config?: object; host?: object; resources?: object }):
       {
         ...host,
         ...changes.host,
-        resources: { ...resources, ...changes.resources },
+        resources: { ...NO_RESOURCES, ...changes.resources },
       } as unknown as HostConfig,
     );
 }
@@ -58,7 +46,7 @@ describe('checkRequest', () => {
       { resources: { memory: 1e8, memorySwap: 5e7 } },
       'Minimum memoryswap limit should be larger than memory limit',
     ],
-    [{ resources: { nanoCpus: 1e15 } }, 'Range of CPUs is from 0.01 to'],
+    [{ resources: { nanoCpus: 1e15 } }, 'range of CPUs is from 0.01 to'],
     [{ resources: { cpusetCpus: '5000' } }, 'Requested CPUs are not available'],
     [{ host: { annotations: { '': 'x' } } }, 'the empty string is not permitted as an annotation key'],
     [

@@ -1,8 +1,8 @@
-import { cpus } from 'node:os';
 import { TareError } from '../../base/errors.ts';
+import { checkResources } from './check-resources.ts';
 import { healthRules } from './health.ts';
 import { checkLogConfig } from './logging/log-config.ts';
-import type { ContainerConfig, HostConfig, Resources } from './model.ts';
+import type { ContainerConfig, HostConfig } from './model.ts';
 import { networkMode } from './modes.ts';
 import { publicationsOf } from './port-requests.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
@@ -84,68 +84,6 @@ function checkNetworking(config: ContainerConfig, host: HostConfig): void {
     }
     if (Object.keys(config.exposedPorts).length > 0) {
       throw invalid('conflicting options: port exposing and the container type network mode');
-    }
-  }
-}
-
-const MINIMUM_MEMORY = 6 * 1024 * 1024;
-
-function checkResources(resources: Resources): void {
-  if (resources.cpuShares < 0) {
-    throw invalid(`invalid CPU shares (${resources.cpuShares}): value must be a positive integer`);
-  }
-  const { memory, memorySwap, memoryReservation, memorySwappiness, nanoCpus, cpuPeriod, cpuQuota } =
-    resources;
-  if (memory !== 0 && memory < MINIMUM_MEMORY) throw invalid('Minimum memory limit allowed is 6MB');
-  if (memory > 0 && memorySwap > 0 && memorySwap < memory) {
-    throw invalid('Minimum memoryswap limit should be larger than memory limit, see usage');
-  }
-  if (memory === 0 && memorySwap > 0) {
-    throw invalid('You should always set the Memory limit when using Memoryswap limit, see usage');
-  }
-  if (memorySwappiness !== null && (memorySwappiness < -1 || memorySwappiness > 100)) {
-    throw invalid(`Invalid value: ${memorySwappiness}, valid memory swappiness range is 0-100`);
-  }
-  if (memoryReservation > 0 && memoryReservation < MINIMUM_MEMORY) {
-    throw invalid('Minimum memory reservation allowed is 6MB');
-  }
-  if (memory > 0 && memoryReservation > 0 && memory < memoryReservation) {
-    throw invalid('Minimum memory limit can not be less than memory reservation limit, see usage');
-  }
-  const count = cpus().length;
-  if (nanoCpus !== 0) {
-    if (cpuPeriod > 0) throw invalid('Conflicting options: Nano CPUs and CPU Period cannot both be set.');
-    if (cpuQuota > 0) throw invalid('Conflicting options: Nano CPUs and CPU Quota cannot both be set.');
-    if (nanoCpus < 1e7 || nanoCpus > count * 1e9) {
-      throw invalid(`Range of CPUs is from 0.01 to ${count}.00, as there are only ${count} CPUs available`);
-    }
-  }
-  if (cpuPeriod !== 0 && (cpuPeriod < 1000 || cpuPeriod > 1_000_000)) {
-    throw invalid('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
-  }
-  if (cpuQuota > 0 && cpuQuota < 1000) throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)');
-  if (resources.blkioWeight !== 0 && (resources.blkioWeight < 10 || resources.blkioWeight > 1000)) {
-    throw invalid('Range of blkio weight is from 10 to 1000');
-  }
-  checkCpuList(resources.cpusetCpus, count);
-  for (const { name, soft, hard } of resources.ulimits) {
-    if (hard !== -1 && soft > hard) {
-      throw invalid(`ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`);
-    }
-    if (!/^[a-z]+$/.test(name)) throw invalid(`invalid ulimit type: ${name}`);
-  }
-}
-
-function checkCpuList(list: string, count: number): void {
-  if (list === '') return;
-  for (const part of list.split(',')) {
-    const match = /^(\d+)(?:-(\d+))?$/.exec(part.trim());
-    if (!match) throw invalid(`Invalid value ${list} for cpuset cpus`);
-    const last = Number(match[2] ?? match[1]);
-    if (last >= count) {
-      throw invalid(
-        `Requested CPUs are not available - requested ${list}, available: ${count > 1 ? `0-${count - 1}` : '0'}`,
-      );
     }
   }
 }

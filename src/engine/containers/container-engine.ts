@@ -2,6 +2,7 @@ import { TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { parseSignal, signalName } from '../../base/signals.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
+import type { MachineFacts } from '../../runtime/spec/input.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
 import type { ImageService } from '../images/images.ts';
@@ -26,15 +27,15 @@ import { isAlive } from './lifecycle.ts';
 import { linkToRemove, withLinkNames, withShownLinks } from './links.ts';
 import { detailsOf } from './logging/log-attributes.ts';
 import { logSettings } from './logging/log-settings.ts';
-import type { Container, CreateContainer, EndpointSettings, HostConfig } from './model.ts';
+import type { Container, CreateContainer, EndpointSettings } from './model.ts';
 import { checkName } from './names.ts';
 import type { NetworkChanges } from './network-changes.ts';
 import type { ContainerRemover } from './remover.ts';
-import { checkRestartPolicy } from './restart-policy.ts';
 import { Session } from './sessions.ts';
 import { SettledSession } from './settled-session.ts';
 import type { StopOptions, Supervisor } from './supervisor.ts';
 import { listProcesses } from './top.ts';
+import { type ContainerChange, updateContainer } from './updater.ts';
 import type { Waiters, WaitResult } from './waiters.ts';
 
 /** The parts that the engine's container service is put together from. */
@@ -48,6 +49,7 @@ export interface ContainerEngineParts {
   readonly execs: ExecSet;
   readonly waiters: Waiters;
   readonly runtime: Runtime;
+  readonly machine: MachineFacts;
   readonly snapshotter: Snapshotter;
   readonly images: Pick<ImageService, 'find'>;
   readonly readLog: (container: Container, options: LogOptions) => AsyncIterable<readonly LogRecord[]>;
@@ -190,28 +192,9 @@ export class ContainerEngine implements ContainerService {
     await this.#parts.runtime.resize(container.id, undefined, height, width);
   }
 
-  async update(ref: string, change: Partial<HostConfig>): Promise<{ warnings: string[] }> {
-    const { set, supervisor, events } = this.#parts;
-    const { id } = set.get(ref);
-    return await supervisor.exclusive(id, async () => {
-      const container = set.get(id);
-      const { restartPolicy, ...others } = change;
-      if (Object.keys(others).length > 0) {
-        throw new TareError('not-implemented', 'limits of a living container cannot be changed yet');
-      }
-      if (restartPolicy && restartPolicy.name !== '') {
-        if (container.hostConfig.autoRemove && restartPolicy.name !== 'no') {
-          throw new TareError(
-            'conflict',
-            'Restart policy cannot be updated because AutoRemove is enabled for the container',
-          );
-        }
-        checkRestartPolicy(restartPolicy, false);
-        set.update(id, { hostConfig: { ...container.hostConfig, restartPolicy } });
-      }
-      events.emit(containerEvent(container, 'update'));
-      return { warnings: [] };
-    });
+  update(ref: string, change: ContainerChange): Promise<{ warnings: string[] }> {
+    const { id } = this.#parts.set.get(ref);
+    return this.#parts.supervisor.exclusive(id, async () => updateContainer(this.#parts, id, change));
   }
 
   async attach(

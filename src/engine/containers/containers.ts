@@ -1,6 +1,7 @@
 import type { ApiClient } from './death.ts';
-import type { Container, ContainerConfig, CreateContainer, EndpointSettings, HostConfig } from './model.ts';
+import type { Container, ContainerConfig, CreateContainer, EndpointSettings } from './model.ts';
 import type { StopOptions } from './supervisor.ts';
+import type { ContainerChange } from './updater.ts';
 
 /**
  * What the engine does with containers. `ref` is a full id, a unique prefix of one, or a name (with or without a
@@ -35,7 +36,7 @@ export interface ContainerService {
   ): Promise<{ exitCode: number; error?: string }>;
   resize(ref: string, height: number, width: number): Promise<void>;
   /** Changes restart policy and limits of a living container. */
-  update(ref: string, change: Partial<HostConfig>): Promise<{ warnings: string[] }>;
+  update(ref: string, change: ContainerChange): Promise<{ warnings: string[] }>;
 
   /** Takes it into a further network, running or not. Throws `invalid`, `forbidden` when it is there already. */
   connect(network: string, ref: string, settings: EndpointSettings): Promise<void>;

@@ -113,6 +113,8 @@ export interface Resources {
   /** 0 or -1 or null: none. */
   pidsLimit: number | null;
   ulimits: Array<{ name: string; soft: number; hard: number }>;
+  /** Beyond Docker: files of cgroup v2 and what to write to them (`memory.high` → `512M`). */
+  cgroupConf?: Record<string, string>;
 }
 
 export interface ThrottleDevice {

@@ -1,6 +1,11 @@
-import { readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf } from '../../kernel/errno.ts';
+import type { OciResources } from '../spec/oci-spec.ts';
+import { applySettings } from './apply.ts';
+import { readNumber } from './files.ts';
+import { settingsV1 } from './settings-v1.ts';
+import { settingsV2 } from './settings-v2.ts';
 import type { CgroupStatistics } from './statistics.ts';
 import { readStatisticsV1 } from './statistics-v1.ts';
 import { readStatisticsV2 } from './statistics-v2.ts';
@@ -54,6 +59,33 @@ export class Cgroup {
     return this.#layout.version === 2
       ? readStatisticsV2(join(this.#layout.processes, this.#path))
       : readStatisticsV1(this.#layout, this.#path);
+  }
+
+  /** Changes the limits that are named, and no others. Throws as `applySettings` does; then nothing has changed. */
+  setLimits(limits: OciResources): void {
+    const directory = (controller: string): string | undefined => {
+      const base = this.#layout.controller(controller);
+      return base === undefined ? undefined : join(base, this.#path);
+    };
+    const has = (controller: string, file: string): boolean => {
+      const base = directory(controller);
+      return base !== undefined && existsSync(join(base, file));
+    };
+    if (this.#layout.version === 1) {
+      const memory = readNumber(join(directory('memory') ?? '', 'memory.limit_in_bytes'));
+      applySettings(directory, settingsV1(limits, { memory, has }));
+      return;
+    }
+    const [quota, period] = (readText(join(directory('cpu') ?? '', 'cpu.max')) ?? '')
+      .trim()
+      .split(' ')
+      .map(Number);
+    const present = {
+      cpuPeriod: period || 100_000,
+      cpuQuota: quota || undefined,
+      has: (file: string) => has('', file),
+    };
+    applySettings(directory, settingsV2(limits, present));
   }
 
   /** Sends a signal to all its processes; those that have just ended are passed over. */

@@ -113,6 +113,8 @@ export interface SpecResources {
   readonly memorySwappiness: number | null;
   readonly oomKillDisable: boolean | null;
   readonly pidsLimit: number | null;
+  /** Files of cgroup v2 and what to write to them. */
+  readonly cgroupConf?: Readonly<Record<string, string>>;
 }
 
 export interface Throttle {
@@ -153,4 +155,6 @@ export interface CgroupAbilities {
   readonly blkioWeight: boolean;
   readonly blkioWeightDevice: boolean;
   readonly blkioThrottle: boolean;
+  /** cgroup v2, whose files can be named. */
+  readonly unified?: boolean;
 }

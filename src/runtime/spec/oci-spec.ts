@@ -118,6 +118,8 @@ export interface OciResources {
     readonly throttleReadIOPSDevice?: readonly OciThrottleDevice[];
     readonly throttleWriteIOPSDevice?: readonly OciThrottleDevice[];
   };
+  /** Files of cgroup v2 and what is written to them. */
+  readonly unified?: Readonly<Record<string, string>>;
 }
 
 export interface OciWeightDevice {

@@ -6,6 +6,10 @@ import type { OciResources, OciThrottleDevice } from './oci-spec.ts';
 const CFS_PERIOD = 100_000;
 const NANO = 1e9;
 
+/** dockerd's warning about a container that may take all memory of the machine and is not killed for it. */
+export const NO_KILLER_NO_LIMIT =
+  'OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.';
+
 /**
  * Discards the limits that this kernel does not have and says so in dockerd's words. Called at create, for the
  * warnings in the answer, and at every start, because the machine may be another one. Throws `invalid` where
@@ -52,15 +56,16 @@ export function adaptResources<T extends SpecResources>(
   if (oomKillDisable && !can.oomKillDisable) {
     discard({ oomKillDisable: null }, `${kernel} OomKillDisable. OomKillDisable discarded.`);
   } else if (oomKillDisable && memory === 0) {
-    warnings.push(
-      'OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.',
-    );
+    warnings.push(NO_KILLER_NO_LIMIT);
   }
   if (resources.pidsLimit !== null && resources.pidsLimit > 0 && !can.pids) {
     discard(
       { pidsLimit: null },
       `${kernel} PIDs limit capabilities or the cgroup is not mounted. PIDs limit discarded.`,
     );
+  }
+  if (Object.keys(resources.cgroupConf ?? {}).length > 0 && !can.unified) {
+    discard({ cgroupConf: {} }, `${kernel} cgroup v2 or it is not mounted. Cgroup configuration discarded.`);
   }
   adaptCpu(resources, can, discard);
   adaptBlockIo(resources, can, discard);
@@ -126,12 +131,13 @@ export function ociLimits(resources: SpecResources, machine: MachineFacts): Omit
   const memory = memoryLimits(resources);
   const cpu = cpuLimits(resources);
   const blockIO = blockLimits(resources, machine);
-  const { pidsLimit } = resources;
+  const { pidsLimit, cgroupConf = {} } = resources;
   return {
     ...(memory && { memory }),
     ...(cpu && { cpu }),
     ...(pidsLimit !== null && pidsLimit > 0 && { pids: { limit: pidsLimit } }),
     ...(blockIO && { blockIO }),
+    ...(machine.cgroupVersion === 2 && Object.keys(cgroupConf).length > 0 && { unified: cgroupConf }),
   };
 }
 

@@ -2,7 +2,7 @@ import type { ContainerUpdateBody, ContainerUpdateResponse } from '../../../wire
 import { defineCommand } from '../../command.ts';
 import { CommandFailure, forEachItem } from '../../failure.ts';
 import { flag, optional } from '../../flags/flag.ts';
-import { bytes, int, nanoCpus, swapBytes, text, uint16 } from '../../flags/kinds.ts';
+import { bytes, int, map, nanoCpus, swapBytes, text, toggle, uint16 } from '../../flags/kinds.ts';
 import { parseRestart } from '../../run/modes.ts';
 import { containerPath } from '../each.ts';
 
@@ -14,6 +14,7 @@ export const command = defineCommand({
   completes: 'container',
   flags: {
     'blkio-weight': flag(optional(uint16), { help: 'Block IO weight, 10 to 1000, or 0 for none' }),
+    'cgroup-conf': flag(map(), { help: 'Set a file of its cgroup (v2 only), such as memory.high=512M' }),
     'cpu-period': flag(optional(int), { help: 'Length of a CPU period in microseconds' }),
     'cpu-quota': flag(optional(int), { help: 'CPU time in each period in microseconds' }),
     'cpu-rt-period': flag(optional(int), { help: 'Length of a real-time period in microseconds' }),
@@ -27,11 +28,14 @@ export const command = defineCommand({
     'memory-swap': flag(optional(swapBytes), {
       help: "Limit of memory and swap together, '-1' for unlimited swap",
     }),
+    'oom-kill-disable': flag(optional(toggle), {
+      help: 'Do not kill its processes when memory runs out (cgroup v1 only)',
+    }),
     'pids-limit': flag(optional(int), { help: 'How many processes it may have (-1 for unlimited)' }),
     restart: flag(optional(text), { help: 'When to start it again after it has ended' }),
   },
   async run(context, flags, args) {
-    if (Object.values(flags).every((value) => value === undefined)) {
+    if (Object.values(flags).every(isNotGiven)) {
       throw new CommandFailure('you must provide one or more flags when using this command');
     }
     const body: ContainerUpdateBody = {
@@ -47,6 +51,8 @@ export const command = defineCommand({
       Memory: flags.memory ?? 0,
       MemoryReservation: flags['memory-reservation'] ?? 0,
       MemorySwap: flags['memory-swap'] ?? 0,
+      ...(flags['oom-kill-disable'] === undefined ? {} : { OomKillDisable: flags['oom-kill-disable'] }),
+      ...(Object.keys(flags['cgroup-conf']).length === 0 ? {} : { CgroupConf: { ...flags['cgroup-conf'] } }),
       ...(flags['pids-limit'] === undefined ? {} : { PidsLimit: flags['pids-limit'] }),
       RestartPolicy: parseRestart(flags.restart ?? ''),
     };
@@ -61,3 +67,6 @@ export const command = defineCommand({
     return 0;
   },
 });
+
+const isNotGiven = (value: unknown): boolean =>
+  value === undefined || (typeof value === 'object' && value !== null && Object.keys(value).length === 0);
