@@ -19,6 +19,7 @@ import { registryRoutes } from './routes/registries.ts';
 import { statisticsRoutes } from './routes/statistics.ts';
 import { swarmRoutes } from './routes/swarm.ts';
 import { systemRoutes } from './routes/system.ts';
+import { volumeCopyRoutes } from './routes/volume-copies.ts';
 import { volumeRoutes } from './routes/volumes.ts';
 import { ApiServer } from './server.ts';
 
@@ -47,6 +48,7 @@ export function allRoutes(dependencies: ApiDependencies): Route[] {
     ...imageRoutes(dependencies),
     ...imageTransferRoutes(dependencies),
     ...imageMountRoutes(dependencies),
+    ...volumeCopyRoutes(dependencies),
     ...registryRoutes(dependencies),
     ...engineRegistryRoutes(dependencies),
     ...networkRoutes(dependencies),

@@ -11,6 +11,7 @@ import type { RegistryAccess } from '../engine/images/registries.ts';
 import type { NetworkService } from '../engine/networks/networks.ts';
 import type { StoreCheckService } from '../engine/system/store-check.ts';
 import type { SystemService } from '../engine/system/system.ts';
+import type { VolumeCopies } from '../engine/volumes/volume-copies.ts';
 import type { VolumeService } from '../engine/volumes/volumes.ts';
 import type { ContainerPaths } from './convert/container.ts';
 import type { ImageRegistry } from './routes/engine-registry.ts';
@@ -28,6 +29,7 @@ export interface ApiDependencies {
   readonly networks: Pick<NetworkService, 'get' | 'list' | 'create' | 'remove'>;
   /** `size`: bytes of a volume's files; without it `system df` shows -1. */
   readonly volumes: VolumeService & { size?(name: string): Promise<number> };
+  readonly volumeCopies: Pick<VolumeCopies, 'export' | 'import' | 'clone' | 'rename'>;
   readonly events: EventBus;
   readonly system: SystemService;
   readonly check: StoreCheckService;

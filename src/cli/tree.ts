@@ -107,11 +107,16 @@ export const NOUNS: Readonly<Record<string, Noun>> = {
   volume: {
     summary: 'Manage volumes',
     verbs: {
+      clone: () => import('./commands/volume/clone.ts'),
       create: () => import('./commands/volume/create.ts'),
+      export: () => import('./commands/volume/export.ts'),
+      import: () => import('./commands/volume/import.ts'),
       inspect: () => import('./commands/volume/inspect.ts'),
       ls: () => import('./commands/volume/ls.ts'),
       prune: () => import('./commands/volume/prune.ts'),
+      rename: () => import('./commands/volume/rename.ts'),
       rm: () => import('./commands/volume/rm.ts'),
+      update: () => import('./commands/volume/update.ts'),
     },
     aliases: { list: 'ls', remove: 'rm' },
   },

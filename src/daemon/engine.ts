@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { BlockGzip } from '../archive/block-gzip.ts';
+import { RootedThreads } from '../archive/rooted/rooted-threads.ts';
 import { buildVersion } from '../base/build-version.ts';
 import type { Logger } from '../base/log.ts';
 import { LocalContentStore } from '../content/local-store.ts';
@@ -22,6 +23,7 @@ import { HostSystem } from '../engine/system/host-system.ts';
 import { StoreCheck } from '../engine/system/store-check.ts';
 import { LocalDriver } from '../engine/volumes/local-driver.ts';
 import { PluginDrivers } from '../engine/volumes/plugins/plugin-drivers.ts';
+import { VolumeCopies } from '../engine/volumes/volume-copies.ts';
 import { VolumeDrivers } from '../engine/volumes/volume-drivers.ts';
 import { VolumeStore } from '../engine/volumes/volume-store.ts';
 import { Resolver } from '../netdriver/dns/resolver.ts';
@@ -133,6 +135,8 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     log,
   });
 
+  const trees = new RootedThreads();
+  const volumeCopies = new VolumeCopies({ volumes, trees, at: paths.views, events });
   const imageMounts: ImageMounts = new ImageMounts({
     directory: join(execRoot, 'images'),
     images,
@@ -207,6 +211,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     archives,
     images,
     imageMounts,
+    volumeCopies,
     check,
     registries: fetcher,
     networks,
@@ -240,6 +245,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       networking.close();
       await runtime.close();
       encoder.close();
+      trees.close();
       await snapshotter.close();
       database.close();
     },

@@ -28,6 +28,7 @@ const library = dlopen('libc.so.6', {
   write: { args: [i32, pointer, u64], returns: i64 },
   pipe2: { args: [pointer, i32], returns: i32 },
   fcntl: { args: [i32, i32, i64], returns: i32 },
+  ioctl: { args: [i32, u64, pointer], returns: i32 },
   flock: { args: [i32, i32], returns: i32 },
   prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
   memfd_create: { args: [pointer, u32], returns: i32 },
@@ -81,6 +82,7 @@ const NUMBERS = {
   pidfd_open: 434,
   openat2: 437,
   mount_setattr: 442,
+  quotactl_fd: 443,
 } as const;
 
 type SyscallArgument = number | bigint | NodeJS.TypedArray | null;

@@ -1,16 +1,23 @@
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, TareError } from '../../base/errors.ts';
+import { newId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
+import { parseSize } from '../../base/sizes.ts';
 import { codeOf, fromNodeError } from '../../kernel/errno.ts';
 import { isMountPoint, listMounts, unmount } from '../../kernel/mount.ts';
+import { limitDirectory, projectOf } from '../../kernel/project-quota.ts';
 import { mountLocal, unmountLocal } from './local-mount.ts';
 import { checkLocalOptions, localMountOf } from './local-options.ts';
 import type { DriverEntry, DriverVolume, VolumeDriver } from './volume-driver.ts';
 
 /** Where removed volumes go until their data is deleted; no volume's name begins with a dot. */
 const TRASH = '.removed';
+/** Projects of volumes with a size count from here, far from those of other programs. */
+const FIRST_PROJECT = 1_929_379_840;
+/** Where content is put together for volumes that are to appear as a whole. */
+const STAGES = '.new';
 
 /**
  * The local driver: `<root>/<name>/_data`, with a mount on it for those that ask for one (`type`, `device`, `o`),
@@ -37,6 +44,11 @@ export class LocalDriver implements VolumeDriver {
     return join(this.#root, name, '_data');
   }
 
+  /** Something of that name is there, with a row or without. */
+  has(name: string): boolean {
+    return existsSync(this.#path(name));
+  }
+
   #path(...parts: string[]): string {
     return join(this.#root, ...parts);
   }
@@ -47,9 +59,53 @@ export class LocalDriver implements VolumeDriver {
       // The outer directory keeps others out; inside, the image's or the user's own mode holds.
       mkdirSync(this.#path(name), { recursive: true, mode: 0o701 });
       mkdirSync(this.mountpoint(name), { recursive: true, mode: 0o755 });
+      if (options.size !== undefined && parseSize(options.size) > 0)
+        this.#limit(name, parseSize(options.size));
     } catch (error) {
       this.abandon(name);
       throw error;
+    }
+  }
+
+  /** As dockerd: an option that cannot be kept is refused, not forgotten. */
+  #limit(name: string, bytes: number): void {
+    const used = readdirSync(this.#root).map((other) => {
+      const directory = this.mountpoint(other);
+      return existsSync(directory) ? projectOf(directory) : 0;
+    });
+    const id = Math.max(FIRST_PROJECT - 1, ...used.filter((project) => project >= FIRST_PROJECT)) + 1;
+    if (limitDirectory(this.mountpoint(name), id, bytes)) return;
+    throw new TareError(
+      'invalid',
+      'quota size requested but no quota support: size needs a data root on ext4 or xfs that is mounted with prjquota',
+    );
+  }
+
+  /** An empty place for the content of a volume to come; `create` with it makes the volume of it. */
+  stage(): string {
+    const stage = this.#path(STAGES, newId());
+    mkdirSync(join(stage, '_data'), { recursive: true, mode: 0o755 });
+    chmodSync(stage, 0o701);
+    return stage;
+  }
+
+  /** Makes a volume of what was put into a stage's `_data`. */
+  createFrom(stage: string, name: string): void {
+    renameSync(stage, this.#path(name));
+  }
+
+  /** Removes a stage that came to nothing. */
+  async discard(stage: string): Promise<void> {
+    await rm(stage, { recursive: true, force: true });
+  }
+
+  /** Gives a volume's place another name; nobody may use it. Done already is fine. */
+  async rename(volume: DriverVolume, name: string): Promise<void> {
+    await this.#unmount(volume);
+    try {
+      renameSync(this.#path(volume.name), this.#path(name));
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT' || !existsSync(this.#path(name))) throw error;
     }
   }
 
@@ -155,13 +211,14 @@ export class LocalDriver implements VolumeDriver {
       }
     }
     for (const name of present) {
-      if (known.has(name) || name === TRASH) continue;
+      if (known.has(name) || name === TRASH || name === STAGES) continue;
       if (await this.#isHalfMade(name)) await rm(this.#path(name), { recursive: true, force: true });
       else log.warn('a directory among the volumes belongs to none: it is left alone', { directory: name });
     }
     const inside = `${this.#path(TRASH)}/`;
     for (const { target } of listMounts().reverse()) if (target.startsWith(inside)) unmount(target);
     await rm(this.#path(TRASH), { recursive: true, force: true });
+    await rm(this.#path(STAGES), { recursive: true, force: true });
     return removed;
   }
 

@@ -8,6 +8,8 @@ type Stored = Pick<Volume, 'createdAt' | 'labels' | 'options' | 'anonymous'> & {
   readonly driver?: string;
   readonly scope?: Volume['scope'];
   readonly mountpoint?: string;
+  /** Its place may still have this name: a rename that a crash cut short. */
+  readonly formerly?: string;
 };
 
 /** The volumes that have rows, in memory and in the database. Each change is one durable commit. */
@@ -17,6 +19,7 @@ export class VolumeRows {
   readonly #volumes = new Map<string, Volume>();
   /** Anonymous volumes that go when their container is gone, with its id. */
   readonly #claims = new Map<string, string>();
+  readonly #formerly = new Map<string, string>();
 
   constructor(table: VolumeTable, local: LocalDriver) {
     this.#table = table;
@@ -25,6 +28,7 @@ export class VolumeRows {
       const stored = JSON.parse(document) as Stored;
       this.#volumes.set(name, this.#volume(name, stored));
       if (stored.claim !== undefined) this.#claims.set(name, stored.claim);
+      if (stored.formerly !== undefined) this.#formerly.set(name, stored.formerly);
     }
   }
 
@@ -78,6 +82,37 @@ export class VolumeRows {
       throw storageError(error, `keep ${name}`);
     }
     this.#claims.delete(name);
+  }
+
+  /** The row has the new name from now on, and remembers the former one until `settle`. */
+  rename(volume: Volume, name: string): Volume {
+    const renamed: Volume = { ...volume, name, mountpoint: this.#local.mountpoint(name) };
+    const document = JSON.stringify({
+      ...(JSON.parse(this.#document(renamed, undefined)) as Stored),
+      formerly: volume.name,
+    });
+    try {
+      this.#table.rename(volume.name, { name, document });
+    } catch (error) {
+      throw storageError(error, `rename ${volume.name}`);
+    }
+    this.#volumes.delete(volume.name);
+    this.#volumes.set(name, renamed);
+    this.#formerly.set(name, volume.name);
+    return renamed;
+  }
+
+  /** Renames that may not be complete: former names by present ones. */
+  renamed(): ReadonlyMap<string, string> {
+    return this.#formerly;
+  }
+
+  /** A rename is complete. */
+  settle(name: string): void {
+    const volume = this.#volumes.get(name);
+    if (!volume || !this.#formerly.has(name)) return;
+    this.#table.update({ name, document: this.#document(volume, this.#claims.get(name)) });
+    this.#formerly.delete(name);
   }
 
   delete(name: string): void {

@@ -194,6 +194,46 @@ describe('local volumes', () => {
     ).toEqual(new Set([kept!.name, named.name]));
   });
 
+  test('a rename that a crash cut short is completed, and never takes what is another volume by now', async () => {
+    const volume = await open().create(request('before'));
+    writeFileSync(join(volume.mountpoint, 'x'), 'x');
+    const document = (formerly: string) =>
+      JSON.stringify({ createdAt: 1, labels: {}, options: {}, anonymous: false, formerly });
+    // The row is written first, then the directory is moved.
+    table.rename('before', { name: 'after', document: document('before') });
+    const volumes = open();
+    await volumes.sweep();
+    expect(readdirSync(volumes.get('after').mountpoint)).toEqual(['x']);
+    expect(readdirSync(root)).toEqual(['after']);
+    expect(table.all()[0]?.document).not.toContain('formerly');
+    // The mark stayed, and the former name is used again.
+    table.update({ name: 'after', document: document('again') });
+    rmSync(join(root, 'after'), { recursive: true });
+    await open().create(request('again'));
+    const last = open();
+    await last.sweep();
+    expect(last.list().map(({ name }) => name)).toEqual(['after', 'again']);
+    expect(readdirSync(root).sort()).toEqual(['after', 'again']);
+  });
+
+  test('a volume appears with all of its content or not at all', async () => {
+    const volumes = open();
+    const fill = async (directory: string) => writeFileSync(join(directory, 'x'), 'x');
+    await expect(
+      volumes.createFilled('filled', {}, async (directory) => {
+        await fill(directory);
+        throw new Error('cut short');
+      }),
+    ).rejects.toThrow('cut short');
+    expect(volumes.list()).toEqual([]);
+    mkdirSync(join(root, '.new', 'left', '_data'), { recursive: true });
+    await volumes.createFilled('filled', { a: 'b' }, fill);
+    expect(readdirSync(volumes.get('filled').mountpoint)).toEqual(['x']);
+    await expect(volumes.createFilled('filled', {}, fill)).rejects.toThrow('in use already');
+    await open().sweep();
+    expect(readdirSync(root)).toEqual(['filled']);
+  });
+
   test('a row that cannot be written leaves no directory', async () => {
     const volumes = open();
     database.sqlite.exec('DROP TABLE volumes');

@@ -49,6 +49,13 @@ export class VolumeStore implements VolumeService {
   /** Completes what an earlier daemon left half made or half removed. Call once, before the API answers. */
   async sweep(): Promise<void> {
     const { local } = this.#drivers;
+    for (const [name, formerly] of [...this.#rows.renamed()]) {
+      // The former name may be another volume's by now: then the rename had come to its end.
+      if (this.#rows.find(formerly) === undefined && !local.has(name) && local.has(formerly)) {
+        await local.rename({ ...this.get(name), name: formerly }, name);
+      }
+      this.#rows.settle(name);
+    }
     const own = this.list().filter(({ driver }) => driver === local.name);
     for (const name of await local.sweep(new Set(own.map((volume) => volume.name)))) this.#rows.delete(name);
     for (const [name, container] of this.#rows.claims()) {
@@ -245,6 +252,112 @@ export class VolumeStore implements VolumeService {
     });
   }
 
+  /**
+   * Gives a volume of the local driver another name. Throws `conflict` while a container has it or the name is taken,
+   * `not-implemented` for other drivers.
+   */
+  async rename(before: string, name: string): Promise<Volume> {
+    checkVolumeName(name);
+    // Always in the same order: two renames that wait for one another would wait for ever.
+    const [first, second] = [before, name].sort() as [string, string];
+    if (first === second) throw taken(name);
+    return await this.#mutex.run(first, () => this.#mutex.run(second, () => this.#rename(before, name)));
+  }
+
+  async #rename(before: string, name: string): Promise<Volume> {
+    const { local } = this.#drivers;
+    const volume = this.get(before);
+    if (volume.driver !== local.name) {
+      throw new TareError(
+        'not-implemented',
+        `rename ${before}: its driver ${volume.driver} knows no renaming`,
+      );
+    }
+    if (this.#rows.find(name) !== undefined || local.has(name)) throw taken(name);
+    const users = this.#usersOf(before);
+    if (users.length > 0) {
+      throw new TareError('conflict', `rename ${before}: volume is in use - [${users.join(', ')}]`);
+    }
+    const renamed = this.#rows.rename(volume, name);
+    try {
+      await local.rename(volume, name);
+    } catch (error) {
+      this.#rows.rename(renamed, before);
+      this.#rows.settle(before);
+      throw storageError(error, `rename ${before}`);
+    }
+    this.#rows.settle(name);
+    this.#options.events.emit({
+      type: 'volume',
+      action: 'rename',
+      id: name,
+      attributes: { driver: volume.driver, oldName: before },
+    });
+    return renamed;
+  }
+
+  /**
+   * A new volume of the local driver whose content `fill` puts into a directory: it appears with all of it or not at
+   * all. Throws `conflict` when the name is taken.
+   */
+  async createFilled(
+    name: string,
+    labels: Volume['labels'],
+    fill: (directory: string) => Promise<void>,
+  ): Promise<Volume> {
+    checkVolumeName(name);
+    const { local } = this.#drivers;
+    const { events, now = Date.now } = this.#options;
+    return await this.#mutex.run(name, async () => {
+      if (this.#rows.find(name) !== undefined || local.has(name)) throw taken(name);
+      const stage = local.stage();
+      try {
+        await fill(`${stage}/_data`);
+        local.createFrom(stage, name);
+      } catch (error) {
+        await local.discard(stage);
+        throw storageError(error, `create ${name}`);
+      }
+      const volume: Volume = {
+        name,
+        driver: local.name,
+        scope: local.scope,
+        mountpoint: local.mountpoint(name),
+        createdAt: now(),
+        labels,
+        options: {},
+        anonymous: false,
+      };
+      try {
+        this.#rows.insert(volume, undefined);
+      } catch (error) {
+        local.abandon(name);
+        throw error;
+      }
+      events.emit({ type: 'volume', action: 'create', id: name, attributes: { driver: local.name } });
+      return volume;
+    });
+  }
+
+  /** Runs `body` with a volume's content in reach; meanwhile it cannot be removed or renamed. */
+  async using<T>(name: string, body: (directory: string) => Promise<T>): Promise<T> {
+    const user = newId();
+    await this.#mutex.run(name, async () => {
+      this.get(name);
+      this.#hold(name, user);
+    });
+    try {
+      const directory = await this.mount(name, user);
+      try {
+        return await body(directory);
+      } finally {
+        await this.unmount(name, user);
+      }
+    } finally {
+      this.release(user);
+    }
+  }
+
   async prune(matches: (volume: Volume) => boolean): Promise<{ deleted: string[]; reclaimed: number }> {
     const { events, log } = this.#options;
     const { local } = this.#drivers;
@@ -305,6 +418,13 @@ export class VolumeStore implements VolumeService {
       await driver.unmount(volume, container);
     });
   }
+}
+
+function taken(name: string): TareError {
+  return new TareError(
+    'conflict',
+    `the volume name ${name} is in use already: choose another, or remove that volume`,
+  );
 }
 
 function unknown(name: string): TareError {

@@ -10,6 +10,7 @@ export interface VolumeRow {
 export class VolumeTable {
   readonly #insert;
   readonly #update;
+  readonly #rename;
   readonly #delete;
   readonly #all;
 
@@ -19,6 +20,9 @@ export class VolumeTable {
       'INSERT INTO volumes (name, document) VALUES (?, ?)',
     );
     this.#update = sqlite.prepare<void, [string, string]>('UPDATE volumes SET document = ? WHERE name = ?');
+    this.#rename = sqlite.prepare<void, [string, string, string]>(
+      'UPDATE volumes SET name = ?, document = ? WHERE name = ?',
+    );
     this.#delete = sqlite.prepare<void, [string]>('DELETE FROM volumes WHERE name = ?');
     this.#all = sqlite.prepare<VolumeRow, []>('SELECT name, document FROM volumes ORDER BY name');
   }
@@ -29,6 +33,11 @@ export class VolumeTable {
 
   update(row: VolumeRow): void {
     this.#update.run(row.document, row.name);
+  }
+
+  /** `row` takes the place of the one that is named `before`. */
+  rename(before: string, row: VolumeRow): void {
+    this.#rename.run(row.name, row.document, before);
   }
 
   delete(name: string): void {

@@ -91,6 +91,23 @@ class FakeVolumes implements VolumeService {
   }
 }
 
+class FakeVolumeCopies {
+  constructor(readonly volumes: FakeVolumes) {}
+  async export(name: string) {
+    this.volumes.get(name);
+    return new Blob(['tar']).stream();
+  }
+  async import(name: string, tar: ReadableStream<Uint8Array>) {
+    return this.volumes.create({ name, labels: { bytes: await new Response(tar).text() } });
+  }
+  async clone(_from: string, name: string, labels: Readonly<Record<string, string>>) {
+    return this.volumes.create({ name, labels });
+  }
+  async rename(before: string, name: string) {
+    return { ...this.volumes.get(before), name };
+  }
+}
+
 class FakeRegistries implements RegistryAccess {
   calls: unknown[] = [];
   async checkLogin(server: string, auth: RegistryAuth) {
@@ -282,6 +299,7 @@ export function fakeDependencies() {
     imageRegistry: { serve: () => ({ address: '127.0.0.1:1', close: async () => {} }) },
     archives: new FakeArchives(containers),
     imageMounts: new FakeImageMounts(images),
+    volumeCopies: new FakeVolumeCopies(volumes),
     storageDriver: 'overlay',
     version: '0.1.0',
     now: () => NOW,
