@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fakeDependencies } from '../../test/support/api/fake-engine.ts';
-import { Harness } from '../../test/support/api/harness.ts';
+import { Harness, RawConnection } from '../../test/support/api/harness.ts';
 import { createApi } from './api.ts';
 import { socketGroup } from './socket-file.ts';
 
@@ -225,6 +226,19 @@ describe('sockets', () => {
       expect(Buffer.from(first.value ?? []).toString()).toBe('ready\n');
       const answer = await fetch('http://d/_ping', { unix: path });
       expect(await answer.text()).toBe('OK');
+      // An upgrade with a body: an exec's start. The body comes with the head, and after it in pieces.
+      for (const pieces of [['{"Detach":3}'], ['', '{"Det', 'ach":3}']]) {
+        const raw = new RawConnection(connect({ path, allowHalfOpen: true }));
+        const length = { 'Content-Type': 'application/json', 'Content-Length': '12' };
+        raw.upgrade('POST', '/exec/none/start', length, pieces[0]);
+        for (const piece of pieces.slice(1)) {
+          await Bun.sleep(20);
+          raw.socket.write(piece);
+        }
+        await raw.until(({ text }) => text.includes('Detach'));
+        expect(raw.text).toContain('400 Bad Request');
+        raw.socket.destroy();
+      }
       child.kill('SIGTERM');
       expect(await child.exited).toBe(0);
       // The socket belongs to systemd: it stays.

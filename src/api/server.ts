@@ -8,8 +8,10 @@ import { createServer as createNetServer, type Server as NetServer, type Socket 
 import { messageOf, TareError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { ApiClient } from '../engine/containers/death.ts';
+import { MAX_JSON_BYTES } from './body.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { clearSocketPath, DEFAULT_GROUPS, shareSocket, socketGroup, withSocketMode } from './socket-file.ts';
+import { withUpgradeBody } from './upgrade-body.ts';
 
 /**
  * The API on unix sockets. Several can be listened on, by path or as descriptors from systemd; all lead to the
@@ -58,7 +60,7 @@ export class ApiServer {
   /** Listens on an open descriptor of a listening unix socket. */
   async listenFd(fd: number): Promise<void> {
     // Bun's http server would open a TCP port of its own when given a descriptor; its net server takes it.
-    const http = this.#createServer();
+    const http = this.#createServer({ handedIn: true });
     const server = createNetServer({ allowHalfOpen: true }, (socket) => {
       this.#track(socket);
       http.emit('connection', socket);
@@ -73,7 +75,7 @@ export class ApiServer {
     this.#log.info('API listen on', { address: `fd://${fd}` });
   }
 
-  #createServer(): Server {
+  #createServer({ handedIn } = { handedIn: false }): Server {
     const handle = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) => {
       const client = this.#clients.get(request.socket);
       void this.#dispatcher.handle(request, { response, expectsContinue }, client);
@@ -82,7 +84,8 @@ export class ApiServer {
     server.on('checkContinue', (request, response) => handle(request, response, true));
     server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Uint8Array) => {
       this.#track(socket);
-      void this.#dispatcher.handle(request, { socket, head }, this.#clients.get(socket));
+      if (handedIn) void this.#upgrade(request, socket, head);
+      else void this.#dispatcher.handle(request, { socket, head }, this.#clients.get(socket));
     });
     server.on('connection', (socket: Socket) => {
       const client = this.#clientOf?.();
@@ -94,6 +97,13 @@ export class ApiServer {
     server.headersTimeout = 0;
     server.keepAliveTimeout = 0;
     return server;
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Socket, head: Uint8Array): Promise<void> {
+    const whole = await withUpgradeBody(request, socket, head, MAX_JSON_BYTES);
+    if (whole === undefined) socket.destroy();
+    else
+      await this.#dispatcher.handle(whole.request, { socket, head: whole.head }, this.#clients.get(socket));
   }
 
   #track(socket: Socket): void {
