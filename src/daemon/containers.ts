@@ -45,6 +45,8 @@ import { composeLogs } from './log-compose.ts';
 
 /** Parent of all containers' cgroups. */
 const CGROUP_PARENT = '/tare';
+/** Seconds that a container gets at most when the machine goes down; dockerd's `shutdown-timeout`. */
+const SHUTDOWN_GRACE = 15;
 
 /** How long a container with --rm stays for its log to be sent, milliseconds; Docker waits as long for its copier. */
 const LOG_DRAIN = 2_000;
@@ -215,6 +217,11 @@ export function composeContainers(foundation: ContainerFoundation) {
     recovery,
     health,
     logs,
+    /** Ends all containers, because the machine goes down. */
+    async endAll(): Promise<void> {
+      health.close();
+      await supervisor.endAll(SHUTDOWN_GRACE);
+    },
     /** In reverse. Containers go on. */
     close(): void {
       health.close();

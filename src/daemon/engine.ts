@@ -237,6 +237,8 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       fetcher.configure(registryConfig(next));
       images.reviewForms();
     },
+    /** Ends all containers, because the machine goes down. */
+    endContainers: () => running.endAll(),
     /** In reverse. Containers go on. */
     async close(): Promise<void> {
       running.close();

@@ -90,6 +90,13 @@ describe('explainDeath', () => {
       'the machine went down while it ran',
     ],
     [
+      'the machine went down in order',
+      { exitCode: 137 },
+      { ...STOP, cause: 'shutdown', client: undefined, outlived: 10 },
+      'shutdown',
+      'the machine went down while it ran',
+    ],
+    [
       'conmon was killed',
       { exitCode: 7 },
       { ...STOP, cause: 'monitor', client: undefined },

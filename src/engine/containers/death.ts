@@ -13,7 +13,7 @@ export interface ApiClient {
 
 /** Why Tare itself wants a container to end; in the row before the first signal goes out. */
 export interface Ending {
-  readonly cause: 'client' | 'health' | 'monitor';
+  readonly cause: 'client' | 'health' | 'monitor' | 'shutdown';
   /** What the client asked for. */
   readonly verb: 'stop' | 'kill' | 'restart' | 'remove';
   readonly client?: ApiClient | undefined;
@@ -134,7 +134,7 @@ function effective(ending: Ending | undefined, end: Autopsy, signal: string): En
 function reasonOf(end: Autopsy, ending: Ending | undefined, signal: string): DeathReason {
   if (ending?.cause === 'monitor') return 'monitor';
   if (ending?.cause === 'health') return 'health';
-  if (end.rebooted && !end.exitCodeKnown) return 'shutdown';
+  if (ending?.cause === 'shutdown' || (end.rebooted && !end.exitCodeKnown)) return 'shutdown';
   if (ending?.outlived !== undefined && (signal === 'SIGKILL' || !end.exitCodeKnown)) return 'stop-timeout';
   if (ending) return ending.verb === 'restart' ? 'restart' : 'client';
   if (!end.exitCodeKnown) return 'unknown';

@@ -46,7 +46,8 @@ export function shouldRestart(policy: Policy, state: ContainerState, exitCode: n
 export function startsWithDaemon(policy: Policy, state: ContainerState): boolean {
   if (state.startedAt === 0) return false;
   if (policy.name === 'always') return true;
-  return policy.name === 'unless-stopped' && !state.manuallyStopped;
+  // One that failed on its own, or that was ended with the machine, is a failure; as in dockerd.
+  return shouldRestart(policy, state, state.exitCode);
 }
 
 /** A container that ran this long starts its back-off anew. Milliseconds. */

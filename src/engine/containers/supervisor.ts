@@ -219,6 +219,29 @@ export class Supervisor {
     await this.#ender.end(container, { cause: 'client', verb, client, signal: parseSignal('SIGKILL') }, 0);
   }
 
+  /**
+   * The machine goes down: ends all containers as `stop` does, each with its own grace but at most `patience` seconds.
+   * It is nobody's wish that they stay so: their restart policies start them at the next boot.
+   */
+  async endAll(patience: number): Promise<void> {
+    const { set, log } = this.#parts;
+    this.#restarter.close();
+    const living = set.list().filter(({ state }) => isAlive(state) && state.status !== 'restarting');
+    const ends = living.map(async (container) => {
+      const own = container.config.stopTimeout ?? STOP_TIMEOUT;
+      const timeout = own < 0 ? patience : Math.min(own, patience);
+      try {
+        await this.#stopBecause(container, { cause: 'shutdown', verb: 'stop' }, { timeout });
+      } catch (error) {
+        log.error('ending a container as the machine goes down', {
+          id: container.id,
+          error: messageOf(error),
+        });
+      }
+    });
+    await Promise.all(ends);
+  }
+
   /** Freezes a running container. Throws `conflict` in Docker's words. */
   async pause(id: string): Promise<void> {
     await this.#locks.run(id, () => pauseContainer(this.#parts, id));
