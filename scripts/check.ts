@@ -1,5 +1,6 @@
 /**
- * Runs the project's checks: `./check` all of them, `./check PART...` some.
+ * Runs the project's checks: `./check` all that this machine can run, `./check PART...` some, `./check --vm` the tests
+ * in a virtual machine, `./check --all` both.
  * The last line is `N passed, N failed[, N skipped]` with the true totals; the exit code tells if any failed.
  */
 import { existsSync } from 'node:fs';
@@ -8,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { Glob } from 'bun';
 import { machineState, settledLeftovers } from '../test/support/machine.ts';
 import { runTests, type TestRun, type Totals } from './run-tests.ts';
+import { runMachine } from './vm/run-machine.ts';
 
 const ROOT = resolve(import.meta.dir, '..');
 
@@ -28,6 +30,8 @@ interface Part {
   readonly machine?: boolean;
   /** Milliseconds for one test. */
   readonly timeout?: number;
+  /** The tests of a list of its own, in a virtual machine; left out unless asked for. */
+  readonly virtual?: boolean;
 }
 
 const PARTS: readonly Part[] = [
@@ -43,8 +47,9 @@ const PARTS: readonly Part[] = [
       'test/fuzz/**/*.test.ts',
       'scripts/**/*.test.ts',
       'bench/**/*.test.ts',
+      'test/vm/*.test.ts',
     ],
-    except: /\.root\.test\.ts$/,
+    except: /\.(root|vm)\.test\.ts$/,
     timeout: 30_000,
   },
   {
@@ -73,6 +78,7 @@ const PARTS: readonly Part[] = [
     machine: true,
     timeout: 300_000,
   },
+  { name: 'vm', what: 'tests in a virtual machine with cgroup v2 and systemd', virtual: true },
 ];
 
 /** The reasons why a test may be skipped, by its name. One that is skipped for no reason given here has failed. */
@@ -83,17 +89,22 @@ const SKIP_REASONS: ReadonlyArray<readonly [RegExp, string]> = [
 ];
 
 const { values: flags, positionals } = parseArgs({
-  args: process.argv.slice(2),
+  // `--vm` without a number is Debian 12's.
+  args: process.argv.slice(2).map((arg) => (arg === '--vm' ? '--vm=12' : arg)),
   allowPositionals: true,
   options: {
     filter: { type: 'string' },
     test: { type: 'string', short: 't' },
+    vm: { type: 'string' },
+    all: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   },
 });
 
 if (flags.help) {
-  console.log('Usage: ./check [PART...] [--filter PATH-PART] [-t TEST-NAME-PATTERN]\n\nParts:');
+  console.log(
+    'Usage: ./check [PART...] [--vm[=12|13]] [--all] [--filter PATH-PART] [-t TEST-NAME-PATTERN]\n\nParts:',
+  );
   for (const part of PARTS) console.log(`  ${part.name.padEnd(14)}${part.what}`);
   process.exit(0);
 }
@@ -101,6 +112,12 @@ for (const name of positionals) {
   if (PARTS.some((part) => part.name === name)) continue;
   console.error(`check: no part ${name}. Parts: ${PARTS.map((part) => part.name).join(', ')}`);
   process.exit(2);
+}
+
+/** All parts unless some are named; the virtual machine only when it is. */
+function isWanted(part: Part): boolean {
+  if (positionals.includes(part.name) || flags.all) return true;
+  return part.virtual ? flags.vm !== undefined : positionals.length === 0 && flags.vm === undefined;
 }
 
 function filesOf(part: Part): string[] {
@@ -161,7 +178,7 @@ const skips: string[] = [];
 const summary: string[] = [];
 
 for (const part of PARTS) {
-  if (positionals.length > 0 && !positionals.includes(part.name)) continue;
+  if (!isWanted(part)) continue;
   const files = filesOf(part);
   if (part.files !== undefined && files.length === 0) continue;
   if (part.command !== undefined && flags.filter !== undefined) continue;
@@ -177,9 +194,11 @@ for (const part of PARTS) {
     failures.push(...run.failedNames);
     skips.push(...run.skippedNames);
   };
-  if (part.machine && process.getuid?.() !== 0) {
+  if ((part.machine || part.virtual) && process.getuid?.() !== 0) {
     add({ passed: 0, failed: 1, skipped: 0, skippedNames: [], failedNames: [`${part.name}: needs root`] });
-  } else if (part.command !== undefined) add(await runCommand(part.command));
+  } else if (part.virtual)
+    add(await runMachine(flags.vm ?? '12', { filter: flags.filter, pattern: flags.test }));
+  else if (part.command !== undefined) add(await runCommand(part.command));
   else if (part.machine) await runOnMachine(part, files, add);
   else add(await runTests(ROOT, files, { timeout: part.timeout ?? 5000, pattern: flags.test }));
   summary.push(`${seconds(partBegin)}  ${part.name.padEnd(14)}${words(sum)}`);

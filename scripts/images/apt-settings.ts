@@ -23,21 +23,24 @@ interface Target {
   readonly release: string;
 }
 
-/** Throws with what to do when apt has no Debian source; `TARE_TEST_DEBIAN_MIRROR` names one by hand. */
-export async function readAptSettings(): Promise<AptSettings> {
+/**
+ * The settings for Debian `suite`. Throws with what to do when apt has no Debian source; `TARE_TEST_DEBIAN_MIRROR`
+ * names one by hand.
+ */
+export async function readAptSettings(suite = SUITE): Promise<AptSettings> {
   const targets = await readTargets();
   const codename = hostCodename();
   const find = (suffix: string) =>
-    targets.find((target) => target.release === SUITE + suffix) ??
+    targets.find((target) => target.release === suite + suffix) ??
     targets.find((target) => target.release === codename + suffix && isDebian());
   const mirror = process.env.TARE_TEST_DEBIAN_MIRROR ?? find('')?.uri;
   if (mirror === undefined) {
     throw new Error('apt knows no Debian archive here; set TARE_TEST_DEBIAN_MIRROR to the URL of one');
   }
-  const lines = [`deb ${mirror} ${SUITE} main`];
+  const lines = [`deb ${mirror} ${suite} main`];
   for (const suffix of ['-updates', '-security']) {
     const target = find(suffix);
-    if (target !== undefined) lines.push(`deb ${target.uri} ${SUITE}${suffix} main`);
+    if (target !== undefined) lines.push(`deb ${target.uri} ${suite}${suffix} main`);
   }
   return { mirror, sources: `${lines.join('\n')}\n`, configuration: await readConfiguration() };
 }

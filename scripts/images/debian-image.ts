@@ -15,16 +15,16 @@ const VERSION = 1;
 /** Milliseconds; a bound against hangs. */
 const PATIENCE = 600_000;
 
-/** Path of `debian-bookworm.tar.zst`; made at the first call, which takes about half a minute. Needs root. */
-export async function debianTar(): Promise<string> {
-  const settings = await readAptSettings();
+/** Path of `debian-SUITE.tar.zst`; made at the first call, which takes about half a minute. Needs root. */
+export async function debianTar(suite = SUITE): Promise<string> {
+  const settings = await readAptSettings(suite);
   const key = JSON.stringify([VERSION, settings]);
-  return cached(`debian-${SUITE}.tar.zst`, key, (target, work) => makeDebian(target, work, settings));
+  return cached(`debian-${suite}.tar.zst`, key, (target, work) => makeDebian(target, work, suite, settings));
 }
 
-async function makeDebian(target: string, work: string, settings: AptSettings): Promise<void> {
+async function makeDebian(target: string, work: string, suite: string, settings: AptSettings): Promise<void> {
   const root = join(work, 'root');
-  const argv = ['debootstrap', '--variant=minbase', SUITE, root, settings.mirror];
+  const argv = ['debootstrap', '--variant=minbase', suite, root, settings.mirror];
   await must(argv, { timeout: PATIENCE });
   writeFileSync(join(root, 'etc/apt/sources.list'), settings.sources);
   if (settings.configuration !== '') {
