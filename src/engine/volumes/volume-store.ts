@@ -6,14 +6,11 @@ import type { VolumeTable } from '../../store/tables/volumes.ts';
 import type { EventBus } from '../events/events.ts';
 import { directorySize } from './directory-size.ts';
 import { storageError } from './local-driver.ts';
-import type { VolumeDriver } from './volume-driver.ts';
 import { isPluginFault, joined, type VolumeDrivers } from './volume-drivers.ts';
+import { VolumeMaker } from './volume-maker.ts';
 import { checkVolumeName } from './volume-names.ts';
 import { VolumeRows } from './volume-rows.ts';
 import type { CreateVolume, Volume, VolumeService } from './volumes.ts';
-
-/** Label that Docker gives to volumes nobody named. */
-const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
 
 export interface VolumeStoreOptions {
   readonly table: VolumeTable;
@@ -36,6 +33,7 @@ export class VolumeStore implements VolumeService {
   readonly #options: VolumeStoreOptions;
   readonly #drivers: VolumeDrivers;
   readonly #rows: VolumeRows;
+  readonly #maker: VolumeMaker;
   readonly #mutex = new KeyedMutex();
   /** Volumes of containers that are being made, by the container's id. */
   readonly #acquired = new Map<string, Set<string>>();
@@ -44,6 +42,7 @@ export class VolumeStore implements VolumeService {
     this.#options = options;
     this.#drivers = options.drivers;
     this.#rows = new VolumeRows(options.table, options.drivers.local);
+    this.#maker = new VolumeMaker(this.#rows, options);
   }
 
   /** Completes what an earlier daemon left half made or half removed. Call once, before the API answers. */
@@ -137,7 +136,7 @@ export class VolumeStore implements VolumeService {
       if (known) await this.#checkDriver(known, request.driver);
       const { volume, created } = known
         ? { volume: known, created: false }
-        : await this.#make(name, request, anonymous ? container : undefined);
+        : await this.#maker.make(name, request, anonymous ? container : undefined);
       if (container !== undefined) this.#hold(name, container);
       return { volume, created };
     });
@@ -155,51 +154,6 @@ export class VolumeStore implements VolumeService {
   #hold(name: string, container: string): void {
     const held = this.#acquired.get(container) ?? new Set();
     this.#acquired.set(container, held.add(name));
-  }
-
-  async #make(
-    name: string,
-    request: CreateVolume,
-    claim: string | undefined,
-  ): Promise<{ volume: Volume; created: boolean }> {
-    const { events, now = Date.now } = this.#options;
-    const { local } = this.#drivers;
-    const anonymous = request.name === '';
-    const elsewhere =
-      request.driver === '' && !anonymous ? await this.#drivers.findElsewhere(name) : undefined;
-    const driver = elsewhere?.driver ?? (await this.#drivers.get(request.driver, `create ${name}`));
-    const there = elsewhere?.entry ?? (driver === local || anonymous ? undefined : await driver.get(name));
-    if (there === undefined) await this.#makeIn(driver, name, request.options);
-    const entry = there ?? (await driver.get(name)) ?? { name, mountpoint: '' };
-    const volume: Volume = {
-      name,
-      driver: driver.name,
-      scope: driver.scope,
-      mountpoint: entry.mountpoint,
-      createdAt: entry.createdAt ?? now(),
-      labels: anonymous ? { ...request.labels, [ANONYMOUS_LABEL]: '' } : { ...request.labels },
-      options: { ...request.options },
-      anonymous: anonymous || ANONYMOUS_LABEL in request.labels,
-    };
-    try {
-      this.#rows.insert(volume, claim);
-    } catch (error) {
-      if (driver === local) local.abandon(name);
-      else if (there === undefined) await driver.remove(volume).catch(() => {});
-      throw error;
-    }
-    events.emit({ type: 'volume', action: 'create', id: name, attributes: { driver: driver.name } });
-    return { volume, created: there === undefined };
-  }
-
-  async #makeIn(driver: VolumeDriver, name: string, options: CreateVolume['options']): Promise<void> {
-    try {
-      await driver.create({ name, options });
-    } catch (error) {
-      throw error instanceof TareError && !('code' in error)
-        ? wrapError(error, `create ${name}`)
-        : storageError(error, `create ${name}`);
-    }
   }
 
   unclaim(name: string): void {
@@ -307,35 +261,9 @@ export class VolumeStore implements VolumeService {
   ): Promise<Volume> {
     checkVolumeName(name);
     const { local } = this.#drivers;
-    const { events, now = Date.now } = this.#options;
     return await this.#mutex.run(name, async () => {
       if (this.#rows.find(name) !== undefined || local.has(name)) throw taken(name);
-      const stage = local.stage();
-      try {
-        await fill(`${stage}/_data`);
-        local.createFrom(stage, name);
-      } catch (error) {
-        await local.discard(stage);
-        throw storageError(error, `create ${name}`);
-      }
-      const volume: Volume = {
-        name,
-        driver: local.name,
-        scope: local.scope,
-        mountpoint: local.mountpoint(name),
-        createdAt: now(),
-        labels,
-        options: {},
-        anonymous: false,
-      };
-      try {
-        this.#rows.insert(volume, undefined);
-      } catch (error) {
-        local.abandon(name);
-        throw error;
-      }
-      events.emit({ type: 'volume', action: 'create', id: name, attributes: { driver: local.name } });
-      return volume;
+      return await this.#maker.makeFilled(name, labels, fill);
     });
   }
 
