@@ -13,6 +13,7 @@ Options:
       --config-file string        Configuration file (default "${DEFAULT_CONFIG_FILE}")
       --data-root string          Images, volumes, metadata (default "/var/lib/tare")
   -D, --debug                     Log at level debug
+      --exec-opt list             native.cgroupdriver=cgroupfs (default) or =systemd
       --exec-root string          State of running containers (default "/run/tare")
   -G, --group string              Group of the socket (default: tare or docker, if one exists)
   -H, --host list                 Socket to listen on, unix://PATH or fd:// (default "${DEFAULT_HOST}")

@@ -4,10 +4,12 @@ import { parseArgs } from 'node:util';
 import { messageOf, TareError } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { parseSize } from '../base/sizes.ts';
+import type { CgroupDriver } from '../engine/containers/cgroup-path.ts';
 import type { LogConfig } from '../engine/containers/logging/log-config.ts';
 import { PLUGIN_FOLDERS } from '../engine/volumes/plugins/plugin-finder.ts';
 import { codeOf, fromNodeError } from '../kernel/errno.ts';
 import { DEFAULT_CDI_DIRECTORIES } from '../runtime/cdi/cdi-registry.ts';
+import { readExecOptions } from './exec-opts.ts';
 import { readLogConfig } from './log-options.ts';
 import type { EngineRegistryOptions } from './registry-engine.ts';
 import { type RegistryOptions, registryOptions } from './registry-options.ts';
@@ -28,6 +30,8 @@ export interface DaemonConfig {
   readonly group: string;
   readonly registries: RegistryOptions;
   readonly labels: readonly string[];
+  /** Who makes containers' cgroups. */
+  readonly cgroupDriver: CgroupDriver;
   /** Where plugins announce themselves. */
   readonly pluginFolders: readonly string[];
   /** Where devices are described (CDI), in rising precedence; none: no such devices. */
@@ -79,6 +83,7 @@ const FLAGS = {
   'registry-htpasswd': { type: 'string' },
   'registry-auth-config': { type: 'string' },
   label: { type: 'string', multiple: true },
+  'exec-opt': { type: 'string', multiple: true },
   'plugin-dir': { type: 'string', multiple: true },
   'max-layer-size': { type: 'string' },
   'keep-compressed': { type: 'string' },
@@ -120,6 +125,7 @@ const FILE_KEYS: Readonly<Record<string, { kind: FileKind; flag: keyof typeof FL
   'registry-htpasswd': { kind: 'string', flag: 'registry-htpasswd' },
   'registry-auth-config': { kind: 'string', flag: 'registry-auth-config' },
   labels: { kind: 'list', flag: 'label' },
+  'exec-opts': { kind: 'list', flag: 'exec-opt' },
   'plugin-dirs': { kind: 'list', flag: 'plugin-dir' },
   'cdi-spec-dirs': { kind: 'list', flag: 'cdi-spec-dir' },
   'max-layer-size': { kind: 'string', flag: 'max-layer-size' },
@@ -186,6 +192,7 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
       authConfig: text(flags['registry-auth-config'], 'registry-auth-config', ''),
     },
     labels: list(flags.label, 'labels'),
+    cgroupDriver: readExecOptions(list(flags['exec-opt'], 'exec-opts')),
     pluginFolders: list(
       flags['plugin-dir'] ?? (file['plugin-dirs'] ? undefined : PLUGIN_FOLDERS),
       'plugin-dirs',

@@ -43,8 +43,6 @@ import type { Snapshotter } from '../snapshots/snapshots.ts';
 import type { DaemonConfig } from './config.ts';
 import { composeLogs } from './log-compose.ts';
 
-/** Parent of all containers' cgroups. */
-const CGROUP_PARENT = '/tare';
 /** Seconds that a container gets at most when the machine goes down; dockerd's `shutdown-timeout`. */
 const SHUTDOWN_GRACE = 15;
 
@@ -83,7 +81,7 @@ export function composeContainers(foundation: ContainerFoundation) {
     paths,
     machine,
     initProgram: findInitProgram(),
-    cgroupParent: CGROUP_PARENT,
+    cgroupDriver: live().cgroupDriver,
     containers: set,
     cdi: foundation.cdi,
     etcFiles,

@@ -44,6 +44,7 @@ import { UnfinishedTable } from '../store/tables/unfinished.ts';
 import { VolumeTable } from '../store/tables/volumes.ts';
 import type { DaemonConfig } from './config.ts';
 import { composeContainers } from './containers.ts';
+import { checkCgroupDriver } from './exec-opts.ts';
 import { registryClientConfig } from './registry-options.ts';
 
 /** The engine's services, put together by hand in the order of their dependencies. */
@@ -63,7 +64,9 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
   const mounted = ensureHierarchies();
   if (mounted.length > 0) log.info('mounted cgroup hierarchies', { at: mounted.join(' ') });
   const machine = readMachine();
-  const runtime = createRuntime({ root: join(execRoot, 'rt'), log });
+  checkCgroupDriver(config.cgroupDriver);
+  const systemdCgroup = config.cgroupDriver === 'systemd';
+  const runtime = createRuntime({ root: join(execRoot, 'rt'), systemdCgroup, log });
   const features = await runtime.features();
   const { snapshotter, why } = openSnapshotter(dataRoot, config.storageDriver, log);
   log.info('storage', { driver: snapshotter.name, ...(why === '' ? {} : { why }) });
@@ -184,6 +187,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       return live.registries.proxies;
     },
     runtime: { name: features.name, path: Bun.which('crun') ?? 'crun', version: features.version },
+    cgroupDriver: config.cgroupDriver,
     components: [],
     initVersion: '',
     containers,

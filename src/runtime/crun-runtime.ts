@@ -45,6 +45,8 @@ export interface RuntimeOptions {
   readonly root: string;
   readonly crun?: string;
   readonly conmon?: string;
+  /** systemd makes the cgroups: specs name a slice and a scope. */
+  readonly systemdCgroup?: boolean;
   readonly log?: Logger;
 }
 
@@ -69,6 +71,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     crun: find('crun', options.crun),
     crunRoot: paths.crunRoot,
     temporary: paths.temporary,
+    systemdCgroup: options.systemdCgroup ?? false,
   };
   // Orphans of monitors that were killed come to this process, and their exit codes with them.
   becomeSubreaper();

@@ -75,7 +75,7 @@ export function infoToWire(info: SystemInfo, serverVersion: string, api: number)
     NGoroutines: 0,
     SystemTime: rfc3339(info.now),
     LoggingDriver: info.logDriver,
-    CgroupDriver: 'cgroupfs',
+    CgroupDriver: info.cgroupDriver,
     CgroupVersion: String(info.cgroupVersion),
     NEventsListener: info.eventListeners,
     KernelVersion: info.kernelVersion,

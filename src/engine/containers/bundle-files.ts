@@ -10,6 +10,7 @@ import type { MachineFacts } from '../../runtime/spec/input.ts';
 import type { OciProcess, OciSpec } from '../../runtime/spec/oci-spec.ts';
 import { readUserDatabase, resolveUser } from '../../runtime/spec/user.ts';
 import type { BundleWriter } from './bundle-writer.ts';
+import type { CgroupDriver } from './cgroup-path.ts';
 import type { Connection } from './container-network.ts';
 import type { ContainerSet } from './container-set.ts';
 import type { ExecConfig } from './containers.ts';
@@ -27,8 +28,7 @@ export interface BundleFilesParts {
   readonly machine: MachineFacts;
   /** Path of the program for `--init` on the host. */
   readonly initProgram: string | undefined;
-  /** Parent of containers' cgroups, with a leading slash. */
-  readonly cgroupParent: string;
+  readonly cgroupDriver: CgroupDriver;
   /** Devices that vendors describe. */
   readonly cdi: CdiRegistry;
   /** For legacy links. */
@@ -49,7 +49,7 @@ export class BundleFiles implements BundleWriter {
     connection: Connection,
     find: (ref: string) => Container,
   ): Promise<string[]> {
-    const { runtime, paths, machine, initProgram, cgroupParent, etcFiles } = this.#parts;
+    const { runtime, paths, machine, initProgram, cgroupDriver, etcFiles } = this.#parts;
     const { id, config, hostConfig } = container;
     const rootfs = paths.rootfs(id);
     if (hostConfig.ipcMode === 'shareable') mountShm(paths.shm(id), hostConfig.shmSize);
@@ -65,7 +65,7 @@ export class BundleFiles implements BundleWriter {
         : hostConfig.resources.devices.flatMap((device) => resolveDevice(device)),
       initProgram,
       initByDefault: false,
-      cgroupParent,
+      cgroupDriver,
       shmDirectory: (other) => paths.shm(other),
       find,
       machine,

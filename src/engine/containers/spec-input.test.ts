@@ -118,7 +118,7 @@ function build(example: Example): ReturnType<typeof buildSpec> {
       linkEnvironment: [],
       initProgram: '/usr/bin/tini-static',
       initByDefault: false,
-      cgroupParent: '/tare',
+      cgroupDriver: 'cgroupfs',
       shmDirectory: (id) => `/run/tare/c/${id}/shm`,
       find: () => ({ ...other, id: 'f'.repeat(64), state: { ...other.state, status: 'running' } }),
       machine: { ...MACHINE, ...example.machine },

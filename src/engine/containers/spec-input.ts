@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { TareError } from '../../base/errors.ts';
 import type { ExecInput } from '../../runtime/spec/exec-process.ts';
 import type {
@@ -11,10 +10,14 @@ import type {
   SpecMount,
 } from '../../runtime/spec/input.ts';
 import { parseSecurityOptions } from '../../runtime/spec/security-options.ts';
+import { type CgroupDriver, cgroupsPath } from './cgroup-path.ts';
 import type { ExecConfig } from './containers.ts';
 import { isAlive } from './lifecycle.ts';
 import type { Container } from './model.ts';
 import { parseMode } from './modes.ts';
+
+/** crun would make a cgroup below the scope; Docker's runtime does not, and limits are looked for in the scope. */
+const ONE_SCOPE = { 'run.oci.systemd.subgroup': '' };
 
 /** What a container's configuration refers to, looked up by the caller just before its start. */
 export interface StartFacts {
@@ -34,8 +37,7 @@ export interface StartFacts {
   readonly initProgram: string | undefined;
   /** Use it although the container does not say. */
   readonly initByDefault: boolean;
-  /** Parent of containers' cgroups, with a leading slash. */
-  readonly cgroupParent: string;
+  readonly cgroupDriver: CgroupDriver;
   /** Host directory that is a shareable container's /dev/shm. */
   readonly shmDirectory: (id: string) => string;
   /** Another container by reference, for `container:REF` modes. */
@@ -51,8 +53,6 @@ export function specInput(container: Container, facts: StartFacts): SpecInput {
   if (args.length === 0) throw new TareError('invalid', 'no command specified');
   const [height, width] = hostConfig.consoleSize;
   const namespaces = chooseNamespaces(container, facts);
-  // As dockerd does it: dots must not lead out of the hierarchy.
-  const parent = resources.cgroupParent ? resolve('/', resources.cgroupParent) : facts.cgroupParent;
   return {
     id,
     rootfs: facts.rootfs,
@@ -79,8 +79,8 @@ export function specInput(container: Container, facts: StartFacts): SpecInput {
     ulimits: resources.ulimits,
     oomScoreAdj: hostConfig.oomScoreAdj,
     sysctls: hostConfig.sysctls,
-    annotations: hostConfig.annotations,
-    cgroupsPath: `${parent.startsWith('/') ? '' : '/'}${parent.replace(/\/+$/, '')}/${id}`,
+    annotations: { ...hostConfig.annotations, ...(facts.cgroupDriver === 'systemd' && ONE_SCOPE) },
+    cgroupsPath: cgroupsPath(id, resources.cgroupParent, facts.cgroupDriver),
     maskedPaths: hostConfig.maskedPaths,
     readonlyPaths: hostConfig.readonlyPaths,
     machine: facts.machine,

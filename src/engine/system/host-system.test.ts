@@ -37,6 +37,7 @@ function system(of: Machine): HostSystem {
     runtime: { name: 'crun', path: '/usr/bin/crun', version: '1.8' },
     components: [{ name: 'conmon', version: '2.1' }],
     initVersion: '',
+    cgroupDriver: 'cgroupfs',
     containers: { list: () => ['running', 'paused', 'exited', 'created', 'restarting'].map(container) },
     images: { list: () => [1, 2] },
     eventListeners: () => 3,

@@ -24,6 +24,7 @@ export interface HostSystemOptions {
   readonly components: ReadonlyArray<{ readonly name: string; readonly version: string }>;
   /** Version of the program that `--init` runs, or empty. */
   readonly initVersion: string;
+  readonly cgroupDriver: 'cgroupfs' | 'systemd';
   readonly containers: { list(): readonly Container[] };
   readonly images: { list(): readonly unknown[] };
   readonly eventListeners: () => number;
@@ -108,6 +109,7 @@ export class HostSystem implements SystemService {
       logDrivers: options.logDrivers,
       logDriver: options.logDriver(),
       limits,
+      cgroupDriver: options.cgroupDriver,
       cgroupVersion,
       ipv4Forwarding,
       debug: options.debug(),

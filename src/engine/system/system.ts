@@ -44,6 +44,7 @@ export interface SystemInfo {
   /** The driver of containers that name none. */
   readonly logDriver: string;
   readonly limits: LimitSupport;
+  readonly cgroupDriver: 'cgroupfs' | 'systemd';
   readonly cgroupVersion: 1 | 2;
   readonly ipv4Forwarding: boolean;
   readonly debug: boolean;

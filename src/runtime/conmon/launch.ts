@@ -10,6 +10,8 @@ export interface MonitorSettings {
   readonly crun: string;
   /** crun's `--root`. */
   readonly crunRoot: string;
+  /** crun is to ask systemd for the cgroups. */
+  readonly systemdCgroup: boolean;
   /** Where conmon makes its console sockets; short, because a socket's address has 108 bytes. */
   readonly temporary: string;
   /** Hears of every monitor that is started. */
@@ -60,6 +62,7 @@ export function launchMonitor(
       settings.crun,
       `--runtime-arg=--root=${settings.crunRoot}`,
       '--full-attach',
+      ...(settings.systemdCgroup ? ['--systemd-cgroup'] : []),
       ...options,
     ],
     cwd: directory,

@@ -175,6 +175,7 @@ const info: SystemInfo = {
   labels: [],
   runtime: { name: 'crun', path: '/usr/bin/crun', version: '1' },
   initVersion: '',
+  cgroupDriver: 'cgroupfs',
   securityOptions: [],
   insecureRegistries: [],
   mirrors: [],
