@@ -36,6 +36,7 @@ import { interfaceCounters } from '../netdriver/interface-counters.ts';
 import type { CdiRegistry } from '../runtime/cdi/cdi-registry.ts';
 import { bootId } from '../runtime/conmon/monitor-record.ts';
 import { findInitProgram } from '../runtime/init-program.ts';
+import { logSize } from '../runtime/log/log-files.ts';
 import type { readMachine } from '../runtime/machine.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { readSystemCpu } from '../runtime/system-cpu.ts';
@@ -176,6 +177,7 @@ export function composeContainers(foundation: ContainerFoundation) {
     machine,
     snapshotter,
     images,
+    logSize: (id) => logSize(paths.log(id)),
     readLog,
     events,
     log,

@@ -199,6 +199,8 @@ export interface ContainerSummary {
   Created: number;
   Ports: Port[];
   SizeRw?: number;
+  /** Bytes of the log, which are in SizeRw too: only of `system df`, only when asked for with `tare=1`. */
+  TareLogSize?: number;
   SizeRootFs?: number;
   Labels: Record<string, string>;
   State: string;

@@ -150,3 +150,9 @@ export interface DiskUsageResponse {
   /** Only below API 1.42. */
   BuilderSize?: number;
 }
+
+/** Answer of `POST /build/prune`. */
+export interface BuildPruneResponse {
+  CachesDeleted: string[] | null;
+  SpaceReclaimed: number;
+}

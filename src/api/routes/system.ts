@@ -72,8 +72,12 @@ async function diskUsage(dependencies: Dependencies, x: Exchange): Promise<DiskU
     const at = now();
     usage.Containers = [];
     for (const container of containers.list()) {
-      const size = await containers.size(container.id);
-      usage.Containers.push(summarizeContainer(container, imageName(container), at, x.version, size));
+      const { writable, total } = await containers.size(container.id);
+      // Docker leaves the logs out, and people look for them on a full disk.
+      const log = containers.logSize(container.id);
+      const size = { writable: writable + log, total: total + log };
+      const summary = summarizeContainer(container, imageName(container), at, x.version, size);
+      usage.Containers.push(flag(x, 'tare') ? { ...summary, TareLogSize: log } : summary);
     }
   }
   if (wants('volume')) {

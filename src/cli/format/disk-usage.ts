@@ -131,6 +131,12 @@ const IMAGE_USAGE: Listing = {
   headings: { ...IMAGE_LISTING.headings, Trees: 'ON DISK', Compressed: 'COMPRESSED' },
 };
 
+/** The size has the log in it. */
+const CONTAINER_USAGE: Listing = {
+  ...CONTAINER_LISTING,
+  headings: { ...CONTAINER_LISTING.headings, Log: 'LOG' },
+};
+
 /** The lines of images with what their layers take, shared ones counted for each image. */
 function imageUsageRows(usage: DiskUsageResponse): Row[] {
   const byId = new Map(usage.TareLayers?.Images.map((use) => [use.Id, use]));
@@ -151,7 +157,8 @@ export function usageDetails(usage: DiskUsageResponse): string {
   const containers = (usage.Containers ?? []).map((container) => {
     // Written bytes only: what the image has is in the list above.
     const { SizeRootFs: _, ...own } = container;
-    return containerRow(own, trunc);
+    const Log = humanSize(container.TareLogSize ?? 0, 3);
+    return Object.assign(containerRow(own, trunc), row({ Log }));
   });
   const cache = usage.BuildCache ?? [];
   const cacheSize = cache.filter((record) => !record.Shared).reduce((total, { Size }) => total + Size, 0);
@@ -166,9 +173,9 @@ export function usageDetails(usage: DiskUsageResponse): string {
     ),
     '\nContainers space usage:\n\n',
     formatListing(
-      CONTAINER_LISTING,
+      CONTAINER_USAGE,
       '',
-      '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}',
+      '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.Log}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}',
       containers,
     ),
     '\nLocal Volumes space usage:\n\n',

@@ -52,6 +52,7 @@ export interface ContainerEngineParts {
   readonly machine: MachineFacts;
   readonly snapshotter: Snapshotter;
   readonly images: Pick<ImageService, 'find'>;
+  readonly logSize: (id: string) => number;
   readonly readLog: (container: Container, options: LogOptions) => AsyncIterable<readonly LogRecord[]>;
   readonly events: EventBus;
   readonly log: Logger;
@@ -88,6 +89,10 @@ export class ContainerEngine implements ContainerService {
     const container = this.get(ref);
     const { bytes } = await this.#parts.snapshotter.usage(container.id);
     return { writable: bytes, total: bytes + (this.#parts.images.find(container.imageId)?.size ?? 0) };
+  }
+
+  logSize(ref: string): number {
+    return this.#parts.logSize(this.#id(ref));
   }
 
   start(ref: string): Promise<void> {
@@ -263,9 +268,10 @@ export class ContainerEngine implements ContainerService {
         continue;
       try {
         const { writable } = await this.size(container.id);
+        const log = this.logSize(container.id);
         await this.remove(container.id, { force: false, volumes: false, link: false });
         deleted.push(container.id);
-        reclaimed += writable;
+        reclaimed += writable + log;
       } catch (error) {
         this.#parts.log.warn('prune of a container', { id: container.id, error });
       }

@@ -15,6 +15,8 @@ export interface ContainerService {
   list(): Container[];
   /** Bytes of the writable layer and of writable layer plus image, as `ps -s` shows. */
   size(ref: string): Promise<{ writable: number; total: number }>;
+  /** Bytes of the log's files. */
+  logSize(ref: string): number;
 
   /** Throws `not-modified` when it runs already. */
   start(ref: string): Promise<void>;

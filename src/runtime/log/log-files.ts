@@ -63,6 +63,14 @@ export function logFileNames(path: string): string[] {
   return [...names.values()];
 }
 
+/** Bytes that a log's files take. */
+export function logSize(path: string): number {
+  return numberedLogFiles(path).reduce(
+    (sum, { name }) => sum + (statSync(name, { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
+}
+
 function namesIn(directory: string): string[] {
   try {
     return readdirSync(directory);

@@ -162,6 +162,11 @@ export class FakeContainers implements ContainerService {
     }
   }
 
+  logSize(ref: string) {
+    this.get(ref);
+    return 7;
+  }
+
   logDetails(ref: string) {
     this.get(ref);
     return this.details;
