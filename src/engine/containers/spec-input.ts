@@ -199,6 +199,12 @@ export function execInput(
   facts: Pick<StartFacts, 'user' | 'machine' | 'linkEnvironment'>,
 ): ExecInput {
   const { config, hostConfig } = container;
+  if (exec.workingDir !== '' && !exec.workingDir.startsWith('/')) {
+    throw new TareError(
+      'invalid',
+      'OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown',
+    );
+  }
   return {
     args: exec.cmd,
     env: [...facts.linkEnvironment, ...config.env, ...exec.env],

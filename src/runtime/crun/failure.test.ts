@@ -38,3 +38,9 @@ test.each(cases)('%s', (words, program, failure, text) => {
 test('a failure without words still is a sentence', () => {
   expect(createFailure('', 'x').message).toContain('the runtime gave no reason');
 });
+
+test("a working directory that cannot be entered, in runc's words", () => {
+  expect(dockerWords('chdir `/x`: No such file or directory', 'sh').text).toBe(
+    'chdir to cwd ("/x") set in config.json failed: no such file or directory',
+  );
+});

@@ -38,6 +38,12 @@ export function dockerWords(words: string, program: string): { text: string; fai
   if (/open executable: Permission denied/i.test(words)) {
     return { text: `exec: ${quoted}: permission denied`, failure: 'not-executable' };
   }
+  const directory = /^chdir `(.*)`: (.*)$/s.exec(words);
+  if (directory) {
+    const [, path, why = ''] = directory;
+    const text = `chdir to cwd (${JSON.stringify(path)}) set in config.json failed: ${why.toLowerCase()}`;
+    return { text, failure: 'other' };
+  }
   return { text: words, failure: 'other' };
 }
 
