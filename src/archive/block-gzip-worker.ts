@@ -1,5 +1,3 @@
-import { freeBuffer } from '../base/free-buffer.ts';
-
 /*
  * Compresses one block after another, away from the main thread. See block-gzip.ts.
  */
@@ -11,10 +9,11 @@ export interface BlockRequest {
   readonly level: number;
 }
 
-/** `member` is transferred. */
+/** `member` is transferred, and `piece` back. */
 export interface BlockReply {
   readonly id: number;
   readonly member: Uint8Array;
+  readonly piece: Uint8Array<ArrayBuffer>;
 }
 
 declare const self: Worker;
@@ -46,6 +45,5 @@ function gzip(bytes: Uint8Array<ArrayBuffer>, level: number): Uint8Array<ArrayBu
 self.onmessage = (event: MessageEvent<BlockRequest>): void => {
   const { id, piece, level } = event.data;
   const member = gzip(piece, isIncompressible(piece) ? 0 : level);
-  freeBuffer(piece);
-  self.postMessage({ id, member } satisfies BlockReply, [member.buffer]);
+  self.postMessage({ id, member, piece } satisfies BlockReply, [member.buffer, piece.buffer]);
 };

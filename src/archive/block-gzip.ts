@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { BufferRing } from '../base/buffer-ring.ts';
 import { TareError } from '../base/errors.ts';
 import { piecesOf } from '../base/streams.ts';
 import { workerUrl } from '../base/worker-url.ts';
@@ -39,6 +40,7 @@ export class BlockGzip {
   readonly #limit: number;
   readonly #threads: Thread[] = [];
   readonly #waiting: Job[] = [];
+  readonly #buffers = new BufferRing(BLOCK);
   #nextId = 0;
   #idle: ReturnType<typeof setTimeout> | undefined;
 
@@ -51,7 +53,7 @@ export class BlockGzip {
   async *encode(source: AsyncIterable<Uint8Array>, level = BLOCK_GZIP_LEVEL): AsyncGenerator<Uint8Array> {
     const members: Promise<Uint8Array>[] = [];
     let empty = true;
-    for await (const piece of piecesOf(source, BLOCK)) {
+    for await (const piece of piecesOf(source, BLOCK, () => this.#buffers.take())) {
       empty = false;
       members.push(this.#compress(piece, level));
       if (members.length > this.#limit * QUEUED) yield await (members.shift() as Promise<Uint8Array>);
@@ -90,6 +92,7 @@ export class BlockGzip {
     if (this.#threads.some(({ jobs }) => jobs.size > 0)) return;
     this.#idle = setTimeout(() => {
       for (const thread of this.#threads.slice()) this.#drop(thread, new Error('idle'));
+      this.#buffers.clear();
     }, IDLE);
     this.#idle.unref();
   }
@@ -108,6 +111,7 @@ export class BlockGzip {
       jobs: new Map(),
     };
     thread.worker.onmessage = ({ data }: MessageEvent<BlockReply>): void => {
+      this.#buffers.giveBack(data.piece);
       thread.jobs.get(data.id)?.resolve(data.member);
       thread.jobs.delete(data.id);
       if (thread.jobs.size === 0) thread.worker.unref();

@@ -46,13 +46,14 @@ export function streamOf(source: AsyncIterable<Uint8Array>): ReadableStream<Uint
 
 /**
  * Cuts and joins a stream into pieces of exactly `length` bytes, the last one shorter. Each has a buffer of its
- * own, which can be transferred to a Worker.
+ * own, which can be transferred to a Worker. `take` gives the buffers, whatever is in them.
  */
 export async function* piecesOf(
   source: AsyncIterable<Uint8Array>,
   length: number,
+  take: () => Uint8Array<ArrayBuffer> = () => new Uint8Array(length),
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  let buffer = new Uint8Array(length);
+  let buffer = take();
   let filled = 0;
   for await (const chunk of source) {
     for (let at = 0; at < chunk.byteLength; ) {
@@ -62,7 +63,7 @@ export async function* piecesOf(
       at += part.byteLength;
       if (filled === length) {
         yield buffer;
-        buffer = new Uint8Array(length);
+        buffer = take();
         filled = 0;
       }
     }

@@ -1,3 +1,4 @@
+import { BufferRing } from '../../base/buffer-ring.ts';
 import { TareError } from '../../base/errors.ts';
 import { piecesOf } from '../../base/streams.ts';
 import { workerUrl } from '../../base/worker-url.ts';
@@ -7,8 +8,8 @@ import type { FromWorker, ToWorker } from './layer-worker.ts';
 
 /** Bytes of one message to a Worker; small pieces are joined. */
 const MESSAGE = 1024 * 1024;
-/** Messages that may wait in front of a Worker: bounds the memory to 2 MiB a layer. */
-const WINDOW = 2;
+/** Messages on their way to a Worker, or in its hands: bounds the memory to 3 MiB a layer. */
+const WINDOW = 3;
 /** How long an unused Worker is kept, in milliseconds. */
 const IDLE = 5000;
 
@@ -84,14 +85,17 @@ async function runJob(
   // A failure may come while the source is being read; the race below sees it.
   ended.promise.catch(() => {});
   const packed = source instanceof ReadableStream ? undefined : source;
+  const buffers = new BufferRing(MESSAGE);
   let outstanding = 0;
   // By a result or an error: what a packed stream has behind its tar, nobody takes any more.
   let over = false;
   let wake: () => void = () => {};
   worker.onmessage = (event: MessageEvent<FromWorker>): void => {
     const message = event.data;
-    if ('ack' in message) outstanding--;
-    else if ('read' in message) packed?.report?.(message.read);
+    if ('taken' in message) {
+      outstanding--;
+      buffers.giveBack(message.taken);
+    } else if ('read' in message) packed?.report?.(message.read);
     else {
       over = true;
       if ('result' in message) ended.resolve(message.result);
@@ -114,7 +118,7 @@ async function runJob(
   });
   if (file !== undefined) return resultOf(await ended.promise);
   try {
-    for await (const chunk of piecesOf(streamFrom(source), MESSAGE)) {
+    for await (const chunk of piecesOf(streamFrom(source), MESSAGE, () => buffers.take())) {
       while (outstanding >= WINDOW && !over) {
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -130,7 +134,11 @@ async function runJob(
     throw error;
   }
   if (!over) send({ end: true });
-  return resultOf(await ended.promise);
+  try {
+    return resultOf(await ended.promise);
+  } finally {
+    buffers.clear();
+  }
 }
 
 /** The stream of a source that is no file. */

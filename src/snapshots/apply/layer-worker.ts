@@ -17,13 +17,13 @@ import type { LayerJob, LayerJobRequest, LayerJobResult } from './layer-job.ts';
  */
 export type ToWorker =
   | { readonly begin: LayerJobRequest; readonly file?: string; readonly limit?: UnpackLimit }
-  | { readonly chunk: Uint8Array }
+  | { readonly chunk: Uint8Array<ArrayBuffer> }
   | { readonly end: true }
   | { readonly abort: true };
 
-/** Messages from the Worker: each chunk is acknowledged once, each job ends with a result or an error. */
+/** Messages from the Worker: each chunk is given back once, transferred; each job ends with a result or an error. */
 export type FromWorker =
-  | { readonly ack: true }
+  | { readonly taken: Uint8Array<ArrayBuffer> }
   | { readonly read: number }
   | { readonly result: LayerJobResult }
   | { readonly aborted: true }
@@ -42,6 +42,15 @@ let failed = false;
 
 function reply(message: FromWorker): void {
   self.postMessage(message);
+}
+
+/** A smaller chunk may still wait in front of a decompressor, which says that it is full only from some size on. */
+const WHOLE = 256 * 1024;
+
+/** A chunk was read. */
+function giveBack(chunk: Uint8Array<ArrayBuffer>): void {
+  if (chunk.byteLength < WHOLE) reply({ taken: new Uint8Array(0) });
+  else self.postMessage({ taken: chunk } satisfies FromWorker, [chunk.buffer]);
 }
 
 function fail(error: unknown): void {
@@ -91,13 +100,13 @@ async function* filePieces(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Chunks of a packed stream, each acknowledged when it is taken. */
+/** Chunks of a packed stream, each given back when the next one is asked for. */
 class ChunkQueue {
-  readonly #chunks: Uint8Array[] = [];
+  readonly #chunks: Uint8Array<ArrayBuffer>[] = [];
   #ended = false;
   #wake: () => void = () => {};
 
-  add(chunk: Uint8Array): void {
+  add(chunk: Uint8Array<ArrayBuffer>): void {
     this.#chunks.push(chunk);
     this.#wake();
   }
@@ -111,9 +120,8 @@ class ChunkQueue {
     for (;;) {
       const chunk = this.#chunks.shift();
       if (chunk !== undefined) {
-        reply({ ack: true });
         yield chunk;
-        freeBuffer(chunk);
+        giveBack(chunk);
       } else if (this.#ended) return;
       else {
         await new Promise<void>((resolve) => {
@@ -124,14 +132,16 @@ class ChunkQueue {
   }
 }
 
-function take(chunk: Uint8Array): void {
+function take(chunk: Uint8Array<ArrayBuffer>): void {
   if (queue !== undefined && !failed) {
     queue.add(chunk);
     return;
   }
-  reply({ ack: true });
-  job?.push(chunk);
-  freeBuffer(chunk);
+  try {
+    job?.push(chunk);
+  } finally {
+    giveBack(chunk);
+  }
 }
 
 function handle(message: ToWorker): void {
