@@ -46,6 +46,7 @@ import type { DaemonConfig } from './config.ts';
 import { composeContainers } from './containers.ts';
 import { checkCgroupDriver } from './exec-opts.ts';
 import { registryClientConfig } from './registry-options.ts';
+import { reloadEvent } from './reload-event.ts';
 
 /** The engine's services, put together by hand in the order of their dependencies. */
 export type Engine = Awaited<ReturnType<typeof composeEngine>>;
@@ -164,8 +165,9 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     live: () => live,
     log,
   });
+  const id = new SettingTable(database).getOrSet('id', randomUUID);
   const system = new HostSystem({
-    id: new SettingTable(database).getOrSet('id', randomUUID),
+    id,
     version: build.version,
     gitCommit: build.commit,
     buildTime: build.time,
@@ -240,6 +242,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       live = next;
       fetcher.configure(registryConfig(next));
       images.reviewForms();
+      events.emit(reloadEvent(id, next));
     },
     /** Ends all containers, because the machine goes down. */
     endContainers: () => running.endAll(),

@@ -1,5 +1,6 @@
 import { isKind } from '../../base/errors.ts';
 import type { ContainerService } from '../../engine/containers/containers.ts';
+import type { EventBus } from '../../engine/events/events.ts';
 import type { CreateNetwork, Network, NetworkService } from '../../engine/networks/networks.ts';
 import type { Filters } from '../../wire/filters.ts';
 import { requireJson } from '../body.ts';
@@ -16,6 +17,7 @@ import { SWARM_OFF } from './swarm.ts';
 interface Dependencies {
   readonly networks: Pick<NetworkService, 'get' | 'list' | 'create' | 'remove'>;
   readonly containers: Pick<ContainerService, 'list' | 'connect' | 'disconnect'>;
+  readonly events: Pick<EventBus, 'emit'>;
   readonly now: () => number;
 }
 
@@ -33,7 +35,7 @@ const PREDEFINED: ReadonlySet<string> = new Set(['bridge', 'host', 'none']);
 const NO_BODY = 'invalid JSON: got EOF while reading request body';
 
 /** Networks. */
-export function networkRoutes({ networks, containers, now }: Dependencies): Route[] {
+export function networkRoutes({ networks, containers, events, now }: Dependencies): Route[] {
   /** Ids of networks that a living container is in. */
   const used = () =>
     new Set(
@@ -72,6 +74,7 @@ export function networkRoutes({ networks, containers, now }: Dependencies): Rout
         if (!isKind(error, 'forbidden', 'conflict', 'not-found')) throw error;
       }
     }
+    events.emit({ type: 'network', action: 'prune', id: '', attributes: { reclaimed: '0' } });
     x.json(200, { NetworksDeleted: deleted.length === 0 ? null : deleted });
   }
 

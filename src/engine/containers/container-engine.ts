@@ -276,6 +276,8 @@ export class ContainerEngine implements ContainerService {
         this.#parts.log.warn('prune of a container', { id: container.id, error });
       }
     }
+    const attributes = { reclaimed: String(reclaimed) };
+    this.#parts.events.emit({ type: 'container', action: 'prune', id: '', attributes });
     return { deleted, reclaimed };
   }
 

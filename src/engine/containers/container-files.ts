@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { newId } from '../../base/ids.ts';
 import { onEnd } from '../../base/streams.ts';
 import { mount, unmount } from '../../kernel/mount.ts';
+import { familiarString, parseReference } from '../../oci/reference.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
@@ -89,7 +90,14 @@ export class ContainerFiles {
         },
         reference: options.reference === '' ? undefined : options.reference,
       });
-      events.emit(containerEvent(container, 'commit', { comment: options.comment, imageID: image.id }));
+      const { comment, reference } = options;
+      events.emit(
+        containerEvent(container, 'commit', {
+          comment,
+          imageID: image.id,
+          ...(reference !== '' && { imageRef: familiarString(parseReference(reference)) }),
+        }),
+      );
       return image.id;
     } finally {
       if (freeze && set.byId(id)?.state.status === 'running') await runtime.resume(id);

@@ -61,7 +61,7 @@ export class ExecSet {
       exited: Promise.withResolvers(),
       finishedAt: 0,
     });
-    this.#emit(container, `exec_create: ${config.cmd.join(' ')}`, id);
+    this.#emit(container, `exec_create: ${shown(config.cmd)}`, id);
     return id;
   }
 
@@ -96,7 +96,7 @@ export class ExecSet {
     const size = options.consoleSize ?? config.consoleSize;
     entry.running = true;
     // As dockerd, before the process runs: its end may come before the runtime's answer.
-    this.#emit(container, `exec_start: ${config.cmd.join(' ')}`, id);
+    this.#emit(container, `exec_start: ${shown(config.cmd)}`, id);
     try {
       const started = await runtime.exec({
         id: container.id,
@@ -187,6 +187,11 @@ export class ExecSet {
   #emit(container: Container, action: string, execID: string, more: Record<string, string> = {}): void {
     this.#parts.events.emit(containerEvent(container, action, { execID, ...more }));
   }
+}
+
+/** As dockerd writes it, with a blank behind a program without arguments. */
+function shown([program, ...rest]: readonly string[]): string {
+  return `${program} ${rest.join(' ')}`;
 }
 
 /** Throws Docker's words when nothing can be executed in the container now. */

@@ -167,7 +167,8 @@ export class ImageRemover {
   }
 
   #emit(action: string, id: string, name: string): void {
-    this.#parts.events.emit({ type: 'image', action, id, attributes: { name } });
+    const labels = this.#parts.index.find(id)?.config.config?.Labels ?? {};
+    this.#parts.events.emit({ type: 'image', action, id, attributes: { ...labels, name } });
   }
 }
 

@@ -134,7 +134,7 @@ export class ImageStore implements ImageService {
   async tag(ref: string, target: string): Promise<void> {
     const image = this.get(ref);
     this.#index.tag(image.id, tagOf(target));
-    this.#emit('tag', image.id, target);
+    this.#emit('tag', image.id, familiarString(parseReference(target)));
   }
 
   async remove(ref: string, options: { force: boolean; noPrune: boolean }): Promise<ImageRemoval[]> {
@@ -238,13 +238,16 @@ export class ImageStore implements ImageService {
     return this.#leases.hold(async (lease) => {
       const tar = source instanceof ReadableStream ? source : await openImportSource(source.address, source);
       const { id } = await new ImageMaker(this.#leased(lease)).import(tar, options);
+      if (options.reference) this.#emit('tag', id, options.reference);
       this.#emit('import', id, options.reference || id);
       return id;
     });
   }
 
-  createImage(request: CreateImage): Promise<Image> {
-    return this.#leases.hold((lease) => new ImageMaker(this.#leased(lease)).create(request));
+  async createImage(request: CreateImage): Promise<Image> {
+    const image = await this.#leases.hold((lease) => new ImageMaker(this.#leased(lease)).create(request));
+    if (request.reference) this.#emit('tag', image.id, familiarString(parseReference(request.reference)));
+    return image;
   }
 
   layersSize(): number {
@@ -322,7 +325,8 @@ export class ImageStore implements ImageService {
   }
 
   #emit(action: string, id: string, name: string): void {
-    this.#options.events.emit({ type: 'image', action, id, attributes: { name } });
+    const labels = this.find(id)?.config.config?.Labels ?? {};
+    this.#options.events.emit({ type: 'image', action, id, attributes: { ...labels, name } });
   }
 }
 
