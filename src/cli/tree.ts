@@ -17,6 +17,7 @@ export const NOUNS: Readonly<Record<string, Noun>> = {
     verbs: {
       attach: () => import('./commands/container/attach.ts'),
       commit: () => import('./commands/container/commit.ts'),
+      cp: () => import('./commands/container/cp.ts'),
       create: () => import('./commands/container/create.ts'),
       diff: () => import('./commands/container/diff.ts'),
       exec: () => import('./commands/container/exec.ts'),
@@ -136,6 +137,7 @@ export const TOP: Readonly<Record<string, CommandLoader>> = {
 export const SHORT_FORMS: Readonly<Record<string, readonly [noun: string, verb: string]>> = {
   attach: ['container', 'attach'],
   commit: ['container', 'commit'],
+  cp: ['container', 'cp'],
   create: ['container', 'create'],
   diff: ['container', 'diff'],
   events: ['system', 'events'],

@@ -197,7 +197,7 @@ export function composeContainers(foundation: ContainerFoundation) {
     log,
   });
   const trees = new RootedThreads();
-  const archives = new ContainerArchives({ set, supervisor, snapshotter, paths, trees, events });
+  const archives = new ContainerArchives({ set, supervisor, snapshotter, mounts, paths, trees, events });
   const recovery = new ContainerRecovery({
     set,
     runtime,

@@ -5,9 +5,10 @@ import { codeOf } from '../../kernel/errno.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
 import { containerEvent } from './container-event.ts';
+import type { ContainerMounts } from './container-mounts.ts';
 import type { ContainerSet } from './container-set.ts';
 import { isAlive } from './lifecycle.ts';
-import type { Container } from './model.ts';
+import type { Container, MountPoint } from './model.ts';
 import type { ContainerPaths } from './paths.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -16,6 +17,7 @@ export interface ContainerArchivesParts {
   readonly set: ContainerSet;
   readonly supervisor: Pick<Supervisor, 'exclusive'>;
   readonly snapshotter: Pick<Snapshotter, 'mounts'>;
+  readonly mounts: Pick<ContainerMounts, 'prepare' | 'release'>;
   readonly paths: ContainerPaths;
   readonly trees: RootedTrees;
   readonly events: EventBus;
@@ -93,7 +95,23 @@ export class ContainerArchives {
     container: Container,
     body: (tree: RootedTree, container: Container) => Promise<T>,
   ): Promise<T> {
-    const tree = await this.#parts.trees.open(this.#rootOf(container));
+    if (isAlive(container.state)) return await this.#with(livingRoot(container), container, body);
+    const { mounts } = this.#parts;
+    try {
+      const points = await mounts.prepare(container);
+      const root = this.#mountedRoot(container, points);
+      return await this.#with(root, container, body);
+    } finally {
+      await mounts.release(container);
+    }
+  }
+
+  async #with<T>(
+    root: RootSource,
+    container: Container,
+    body: (tree: RootedTree, container: Container) => Promise<T>,
+  ): Promise<T> {
+    const tree = await this.#parts.trees.open(root);
     try {
       return await body(tree, container);
     } finally {
@@ -101,22 +119,14 @@ export class ContainerArchives {
     }
   }
 
-  #rootOf(container: Container): RootSource {
-    const { id, state, mounts, hostConfig } = container;
-    if (isAlive(state)) {
-      const mountPoints = [
-        ...mounts.map(({ destination }) => destination),
-        ...Object.keys(hostConfig.tmpfs),
-        ...NETWORK_FILES,
-      ];
-      return { kind: 'living', pid: state.pid, cgroup: id, mountPoints };
-    }
+  #mountedRoot({ id }: Container, points: readonly MountPoint[]): RootSource {
     const { paths, snapshotter } = this.#parts;
     return {
       kind: 'mounted',
       at: paths.views,
       mounts: snapshotter.mounts(id),
-      binds: mounts
+      // As dockerd: what lives in memory is not there while nothing runs.
+      binds: points
         .filter(({ type }) => type !== 'tmpfs')
         .map(({ source, destination, readWrite, type }) => ({
           source,
@@ -126,6 +136,15 @@ export class ContainerArchives {
         })),
     };
   }
+}
+
+function livingRoot({ id, state, mounts, hostConfig }: Container): RootSource {
+  const mountPoints = [
+    ...mounts.map(({ destination }) => destination),
+    ...Object.keys(hostConfig.tmpfs),
+    ...NETWORK_FILES,
+  ];
+  return { kind: 'living', pid: state.pid, cgroup: id, mountPoints };
 }
 
 /** Files that are mounted in every container and count as its own. */
