@@ -423,3 +423,23 @@ test('--volumes-from: modes and chains', async () => {
   expect(await output('cat /anonymous/f', '--volumes-from', 'second')).toBe('2');
   await daemon.ok('docker', ['rm', '-v', 'second']);
 });
+
+test('cp of a container that does not run sees its mounts as it would', async () => {
+  await daemon.ok('tare', ['volume', 'create', '-o', 'type=tmpfs', '-o', 'device=tmpfs', 'memory']);
+  const base = folder({ 'sub/hidden': '' });
+  await output('mkdir -p /v/part; echo 1 > /v/part/f', '-v', 'parted:/v');
+  const id = await daemon.ok('tare', [
+    'create',
+    ...['-v', 'memory:/m', '--mount', `type=bind,src=${base},dst=/b,bind-recursive=disabled,bind-idmap`],
+    ...['--mount', 'type=volume,src=parted,dst=/p,volume-subpath=part', 'busybox', 'true'],
+  ]);
+  const out = join(daemon.root, 'copied');
+  await daemon.ok('docker', ['cp', `${id}:/p/f`, out]);
+  expect(readFileSync(out, 'utf8')).toBe('1\n');
+  await daemon.ok('docker', ['cp', out, `${id}:/b/new`]);
+  expect(readFileSync(join(base, 'new'), 'utf8')).toBe('1\n');
+  await daemon.ok('docker', ['cp', out, `${id}:/m/new`]);
+  expect(shelf()).toEqual([]);
+  expect(daemon.traces().filter((line) => line.startsWith('mount'))).toEqual([]);
+  await daemon.ok('tare', ['rm', '-f', id]);
+});

@@ -98,7 +98,9 @@ export class ContainerArchives {
     if (isAlive(container.state)) return await this.#with(livingRoot(container), container, body);
     const { mounts } = this.#parts;
     try {
-      const points = await mounts.prepare(container);
+      // With owners as they are on the disk: nobody's user is looked up in a root that is not mounted.
+      const unmapped = container.mounts.map(({ idmap: _, ...point }) => point);
+      const points = await mounts.prepare({ ...container, mounts: unmapped });
       const root = this.#mountedRoot(container, points);
       return await this.#with(root, container, body);
     } finally {

@@ -131,7 +131,9 @@ export class StoreCheck implements StoreCheckService {
         .list()
         .filter(({ mounts }) => mounts.some((point) => point.name === name))
         .map((container) => `container ${container.name}`);
-    for (const { name, mountpoint } of volumes.list()) {
+    for (const { name, mountpoint, driver } of volumes.list()) {
+      // What plugins have is theirs to check.
+      if (driver !== 'local') continue;
       if (existsSync(mountpoint) || volumes.find(name) === undefined) continue;
       yield {
         kind: 'volume',

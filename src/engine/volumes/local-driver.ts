@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, TareError } from '../../base/errors.ts';
@@ -18,6 +18,8 @@ const TRASH = '.removed';
 const FIRST_PROJECT = 1_929_379_840;
 /** Where content is put together for volumes that are to appear as a whole. */
 const STAGES = '.new';
+/** Beside `_data` of a volume that was made from a stage, until it has a row: content that belongs to nobody yet. */
+const UNFINISHED = 'unfinished';
 
 /**
  * The local driver: `<root>/<name>/_data`, with a mount on it for those that ask for one (`type`, `device`, `o`),
@@ -86,12 +88,17 @@ export class LocalDriver implements VolumeDriver {
     const stage = this.#path(STAGES, newId());
     mkdirSync(join(stage, '_data'), { recursive: true, mode: 0o755 });
     chmodSync(stage, 0o701);
+    writeFileSync(join(stage, UNFINISHED), '');
     return stage;
   }
 
-  /** Makes a volume of what was put into a stage's `_data`. */
+  /** Makes a volume of what was put into a stage's `_data`; `finish` once it has its row. */
   createFrom(stage: string, name: string): void {
     renameSync(stage, this.#path(name));
+  }
+
+  finish(name: string): void {
+    rmSync(this.#path(name, UNFINISHED), { force: true });
   }
 
   /** Removes a stage that came to nothing. */
@@ -203,7 +210,10 @@ export class LocalDriver implements VolumeDriver {
     const trash = new Set(await readdir(this.#path(TRASH)).catch(() => []));
     const removed: string[] = [];
     for (const name of known) {
-      if (present.has(name)) continue;
+      if (present.has(name)) {
+        this.finish(name);
+        continue;
+      }
       if (trash.has(name)) removed.push(name);
       else {
         log.warn('the directory of a volume is gone: it is made again, empty', { volume: name });
@@ -226,7 +236,7 @@ export class LocalDriver implements VolumeDriver {
   async #isHalfMade(name: string): Promise<boolean> {
     try {
       const entries = await readdir(this.#path(name));
-      if (entries.length === 0) return true;
+      if (entries.length === 0 || entries.includes(UNFINISHED)) return true;
       return (
         entries.length === 1 &&
         entries[0] === '_data' &&

@@ -93,6 +93,7 @@ export class VolumeMaker {
       local.abandon(name);
       throw error;
     }
+    local.finish(name);
     this.#created(volume);
     return volume;
   }

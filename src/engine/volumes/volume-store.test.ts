@@ -230,6 +230,10 @@ describe('local volumes', () => {
     await volumes.createFilled('filled', { a: 'b' }, fill);
     expect(readdirSync(volumes.get('filled').mountpoint)).toEqual(['x']);
     await expect(volumes.createFilled('filled', {}, fill)).rejects.toThrow('in use already');
+    expect(readdirSync(join(root, 'filled'))).toEqual(['_data']);
+    // Killed between the directory's new name and the row.
+    mkdirSync(join(root, 'torn', '_data'), { recursive: true });
+    for (const name of ['unfinished', '_data/x']) writeFileSync(join(root, 'torn', name), '');
     await open().sweep();
     expect(readdirSync(root)).toEqual(['filled']);
   });
