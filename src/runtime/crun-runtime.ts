@@ -2,7 +2,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { TareError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/log.ts';
-import { SyscallError } from '../kernel/errno.ts';
+import { codeOf, SyscallError } from '../kernel/errno.ts';
 import { becomeSubreaper, identify, isAlive, signalProcess } from '../kernel/processes.ts';
 import { Hubs } from './attach/hubs.ts';
 import type { Cgroup, CgroupLayout } from './cgroups/cgroup.ts';
@@ -212,7 +212,8 @@ class CrunRuntime implements Runtime {
   async #setFrozen(id: string, frozen: boolean): Promise<void> {
     this.#tracked(id);
     const cgroup = this.#remains.cgroup(id);
-    if (!cgroup?.setFrozen(frozen)) {
+    const done = mapMissing(() => cgroup?.setFrozen(frozen), id);
+    if (!cgroup || !done) {
       throw new TareError('not-implemented', 'this machine has no cgroup freezer mounted');
     }
     const wanted = frozen ? 'frozen' : 'thawed';
@@ -372,5 +373,15 @@ function withMonitor(tracked: Tracked, body: () => void): void {
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
     throw new TareError('not-found', `${tracked.record.execId ?? tracked.record.id} has ended`, error);
+  }
+}
+
+/** A container that has just ended has no cgroup any more. */
+function mapMissing<T>(body: () => T, id: string): T {
+  try {
+    return body();
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    throw new TareError('not-found', `container ${id} is not running`, error);
   }
 }

@@ -1,4 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises';
+import { isKind } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import { onEnd } from '../../base/streams.ts';
 import { mount, unmount } from '../../kernel/mount.ts';
@@ -61,13 +62,12 @@ export class ContainerFiles {
     const { set, images, runtime, events, snapshotter } = this.#parts;
     const container = set.get(ref);
     const { id } = container;
-    const freeze = options.pause && container.state.status === 'running';
     const own = imageConfigOf(container.config);
     const config = applyChanges(
       options.config ? imageConfigOf(mergeConfig(options.config, own)) : own,
       options.changes,
     );
-    if (freeze) await runtime.pause(id);
+    const frozen = options.pause && container.state.status === 'running' && (await this.#freeze(id));
     try {
       const base = images.get(container.imageId);
       const image = await images.createImage({
@@ -100,7 +100,18 @@ export class ContainerFiles {
       );
       return image.id;
     } finally {
-      if (freeze && set.byId(id)?.state.status === 'running') await runtime.resume(id);
+      if (frozen && set.byId(id)?.state.status === 'running') await runtime.resume(id);
+    }
+  }
+
+  /** False when it has just ended: then nothing changes its files either. */
+  async #freeze(id: string): Promise<boolean> {
+    try {
+      await this.#parts.runtime.pause(id);
+      return true;
+    } catch (error) {
+      if (isKind(error, 'not-found')) return false;
+      throw error;
     }
   }
 }

@@ -55,10 +55,10 @@ describe('mergeConfig', () => {
     });
   });
 
-  test('labels and environment: the user wins by key, a bare key removes', () => {
+  test('labels and environment: the user wins by key, a bare key keeps the image’s value out', () => {
     expect(mergeConfig({ ...user, labels: { b: 'user' } }, image).labels).toEqual({ a: 'image', b: 'user' });
-    expect(mergeEnv(['A=1', 'B=2'], ['B=3', 'C=4'])).toEqual(['A=1', 'B=3', 'C=4']);
-    expect(mergeEnv(['A=1', 'B=2'], ['A'])).toEqual(['B=2']);
+    expect(mergeEnv(['A=1', 'B=2'], ['B=3', 'C=4'])).toEqual(['B=3', 'C=4', 'A=1']);
+    expect(mergeEnv(['A=1', 'B=2'], ['A'])).toEqual(['A', 'B=2']);
   });
 });
 

@@ -1,16 +1,14 @@
 import type { ImageRunConfig } from '../../oci/image-config.ts';
 import type { ContainerConfig } from './model.ts';
 
-/** Overlays `KEY=value` lists: a later entry replaces an earlier one of its key; `KEY` alone removes it. */
-export function mergeEnv(base: readonly string[], over: readonly string[]): string[] {
-  const byKey = new Map<string, string>();
-  for (const entry of base) byKey.set(entry.split('=', 1)[0] ?? '', entry);
-  for (const entry of over) {
-    const key = entry.split('=', 1)[0] ?? '';
-    if (entry.includes('=')) byKey.set(key, entry);
-    else byKey.delete(key);
-  }
-  return [...byKey.values()];
+/**
+ * `KEY=value` lists as dockerd merges them: the user's as they are, then what only the image has. A bare `KEY` keeps
+ * the image's value out, and the process's environment leaves it away.
+ */
+export function mergeEnv(image: readonly string[], user: readonly string[]): string[] {
+  const keyOf = (entry: string): string => entry.split('=', 1)[0] ?? '';
+  const own = new Set(user.map(keyOf));
+  return [...user, ...image.filter((entry) => !own.has(keyOf(entry)))];
 }
 
 /**
