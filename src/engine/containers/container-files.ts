@@ -63,10 +63,9 @@ export class ContainerFiles {
     const container = set.get(ref);
     const { id } = container;
     const own = imageConfigOf(container.config);
-    const config = applyChanges(
-      options.config ? imageConfigOf(mergeConfig(options.config, own)) : own,
-      options.changes,
-    );
+    const changed = applyChanges(options.config ? imageConfigOf(options.config) : own, options.changes);
+    // As dockerd, which fills what is open after the changes: an entrypoint of their own drops the command.
+    const config = imageConfigOf(mergeConfig(asRequested(options.config ?? container.config, changed), own));
     const frozen = options.pause && container.state.status === 'running' && (await this.#freeze(id));
     try {
       const base = images.get(container.imageId);
@@ -114,6 +113,25 @@ export class ContainerFiles {
       throw error;
     }
   }
+}
+
+/** A config with what an image's has in its place, to be filled. */
+function asRequested(config: ContainerConfig, image: ReturnType<typeof imageConfigOf>): ContainerConfig {
+  const { healthcheck: _, stopSignal: __, ...rest } = config;
+  return {
+    ...rest,
+    user: image.User ?? '',
+    exposedPorts: { ...image.ExposedPorts },
+    env: [...(image.Env ?? [])],
+    entrypoint: image.Entrypoint ? [...image.Entrypoint] : null,
+    cmd: image.Cmd ? [...image.Cmd] : null,
+    volumes: { ...image.Volumes },
+    workingDir: image.WorkingDir ?? '',
+    labels: { ...image.Labels },
+    onBuild: image.OnBuild ? [...image.OnBuild] : null,
+    ...(image.StopSignal !== undefined && { stopSignal: image.StopSignal }),
+    ...(image.Healthcheck && { healthcheck: image.Healthcheck }),
+  };
 }
 
 /** The part of a container's config that an image keeps. */

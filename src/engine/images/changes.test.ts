@@ -58,14 +58,30 @@ describe('applyChanges', () => {
     expect(applyChanges({}, ['HEALTHCHECK NONE']).Healthcheck).toEqual({ Test: ['NONE'] });
   });
 
+  test('an entrypoint drops the command, unless one is given as well', () => {
+    expect(applyChanges({ Cmd: ['a'] }, ['ENTRYPOINT ["x"]'])).toEqual({ Cmd: null, Entrypoint: ['x'] });
+    expect(applyChanges({}, ['CMD ["b"]', 'ENTRYPOINT ["x"]'])).toEqual({ Cmd: ['b'], Entrypoint: ['x'] });
+  });
+
+  test('paths of WORKDIR are cleaned', () => {
+    expect(applyChanges({ WorkingDir: '/a' }, ['WORKDIR ../b/./c/']).WorkingDir).toBe('/b/c');
+  });
+
   test.each([
-    ['RUN x', 'RUN is not a valid change command'],
+    ['RUN x', 'run is not a valid change command'],
     ['', 'invalid change'],
-    ['CMD', 'CMD requires at least one argument'],
+    ['ENV', 'ENV requires at least one argument'],
+    ['USER', 'USER requires exactly one argument'],
+    ['ONBUILD FROM x', "FROM isn't allowed as an ONBUILD trigger"],
+    ['ONBUILD ONBUILD RUN x', "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed"],
+    ['CMD ["a", 1]', 'arrays must be comprised of strings only'],
+    ['HEALTHCHECK --interval=5 CMD x', 'time: missing unit in duration "5"'],
+    ['HEALTHCHECK --timeout=1us CMD x', 'Interval "timeout" cannot be less than 1ms'],
+    ['HEALTHCHECK --retries=x CMD x', 'strconv.ParseInt: parsing "x": invalid syntax'],
     ['ENV A', 'ENV must have two arguments'],
     ['ENV A=1 =x', "can't find = in"],
     ['EXPOSE 99999', 'invalid containerPort: 99999'],
-    ['HEALTHCHECK --nope=1 CMD x', 'unknown flag: --nope'],
+    ['HEALTHCHECK --nope=1 CMD x', 'Unknown flag: nope'],
     ['HEALTHCHECK MAYBE', 'in HEALTHCHECK (try CMD)'],
   ])('refuses %p', (change, message) => {
     expect(() => applyChanges({}, [change])).toThrow(message);

@@ -1,4 +1,6 @@
-import { TareError } from '../../base/errors.ts';
+import { messageOf, TareError } from '../../base/errors.ts';
+import { parseDuration } from '../../base/go-duration.ts';
+import { cleanPath, joinPaths } from '../../base/go-paths.ts';
 import type { ImageRunConfig } from '../../oci/image-config.ts';
 
 type Config = { -readonly [Key in keyof ImageRunConfig]: ImageRunConfig[Key] };
@@ -9,21 +11,33 @@ type Config = { -readonly [Key in keyof ImageRunConfig]: ImageRunConfig[Key] };
  */
 export function applyChanges(config: ImageRunConfig, changes: readonly string[]): ImageRunConfig {
   const result: Config = { ...config };
+  let hasCommand = false;
   for (const change of changes) {
+    if (/^\s*#/.test(change)) continue;
     const match = /^\s*([A-Za-z]+)(?:\s+([\s\S]*))?$/.exec(change);
     if (!match) throw new TareError('invalid', `invalid change: ${JSON.stringify(change)}`);
     const name = (match[1] ?? '').toUpperCase();
     const apply = INSTRUCTIONS[name];
-    if (!apply) throw new TareError('invalid', `${name} is not a valid change command`);
+    if (!apply) throw new TareError('invalid', `${name.toLowerCase()} is not a valid change command`);
     const rest = (match[2] ?? '').trim();
-    if (rest === '') throw new TareError('invalid', `${name} requires at least one argument`);
+    if (rest === '' && !MAY_BE_EMPTY.has(name)) {
+      const count = WHOLE_LINE.has(name) ? 'exactly one argument' : 'at least one argument';
+      throw new TareError('invalid', `${name} requires ${count}`);
+    }
     apply(result, LITERAL.has(name) ? rest : expand(rest, result.Env ?? []));
+    hasCommand ||= name === 'CMD';
+    // A command that was meant for another entrypoint means nothing to the new one.
+    if (name === 'ENTRYPOINT' && !hasCommand) result.Cmd = null;
   }
   return result;
 }
 
 /** Instructions whose variables the shell expands later, if anybody. */
 const LITERAL: ReadonlySet<string> = new Set(['CMD', 'ENTRYPOINT', 'ONBUILD', 'HEALTHCHECK']);
+
+const MAY_BE_EMPTY: ReadonlySet<string> = new Set(['CMD', 'ENTRYPOINT']);
+/** Instructions whose argument is the rest of the line. */
+const WHOLE_LINE: ReadonlySet<string> = new Set(['USER', 'WORKDIR', 'STOPSIGNAL']);
 
 /** Replaces `$NAME` and `${NAME}` by what the environment has; single quotes and backslashes protect. */
 function expand(text: string, env: readonly string[]): string {
@@ -42,7 +56,7 @@ const INSTRUCTIONS: Readonly<Record<string, (config: Config, rest: string) => vo
     config.Cmd = command(rest, config);
   },
   ENTRYPOINT: (config, rest) => {
-    config.Entrypoint = command(rest, config);
+    config.Entrypoint = rest === '' ? null : command(rest, config);
   },
   ENV: (config, rest) => {
     const env = new Map((config.Env ?? []).map((entry) => [entry.split('=', 1)[0] ?? '', entry]));
@@ -73,13 +87,20 @@ const INSTRUCTIONS: Readonly<Record<string, (config: Config, rest: string) => vo
   },
   WORKDIR: (config, rest) => {
     config.WorkingDir = rest.startsWith('/')
-      ? rest
-      : `${config.WorkingDir || ''}/${rest}`.replace(/\/+/g, '/');
+      ? cleanPath(rest)
+      : joinPaths('/', config.WorkingDir ?? '', rest);
   },
   STOPSIGNAL: (config, rest) => {
     config.StopSignal = rest;
   },
   ONBUILD: (config, rest) => {
+    const trigger = (rest.split(/\s/, 1)[0] ?? '').toUpperCase();
+    if (trigger === 'ONBUILD') {
+      throw new TareError('invalid', "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+    }
+    if (trigger === 'FROM' || trigger === 'MAINTAINER') {
+      throw new TareError('invalid', `${trigger} isn't allowed as an ONBUILD trigger`);
+    }
     config.OnBuild = [...(config.OnBuild ?? []), rest];
   },
   HEALTHCHECK: (config, rest) => {
@@ -90,15 +111,19 @@ const INSTRUCTIONS: Readonly<Record<string, (config: Config, rest: string) => vo
 /** The JSON form of a command, or undefined when it is not that. */
 function jsonList(text: string): string[] | undefined {
   if (!text.startsWith('[')) return undefined;
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(text);
-    return Array.isArray(value) && value.every((entry) => typeof entry === 'string') ? value : undefined;
+    value = JSON.parse(text);
   } catch {
     return undefined;
   }
+  if (!Array.isArray(value)) return undefined;
+  if (value.every((entry) => typeof entry === 'string')) return value;
+  throw new TareError('invalid', 'when using JSON array syntax, arrays must be comprised of strings only');
 }
 
 function command(rest: string, config: Config): string[] {
+  if (rest === '') return [];
   return jsonList(rest) ?? [...(config.Shell ?? ['/bin/sh', '-c']), rest];
 }
 
@@ -136,15 +161,26 @@ function pairs(name: string, rest: string): Array<[string, string]> {
   });
 }
 
-const NANOSECONDS: Readonly<Record<string, number>> = { ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
-
-function duration(text: string): number {
-  let total = 0;
-  for (const [, number, unit] of text.matchAll(/([\d.]+)(ms|s|m|h)/g)) {
-    total += Number(number) * (NANOSECONDS[unit ?? ''] ?? 0);
+/** Nanoseconds of an option of HEALTHCHECK. */
+function interval(flag: string, text: string): number {
+  let value: number;
+  try {
+    value = parseDuration(text);
+  } catch (error) {
+    throw new TareError('invalid', messageOf(error), error);
   }
-  if (!/^(?:[\d.]+(?:ms|s|m|h))+$/.test(text)) throw new TareError('invalid', `invalid duration "${text}"`);
-  return total;
+  if (value >= MILLISECOND) return value;
+  throw new TareError('invalid', `Interval "${flag}" cannot be less than 1ms`);
+}
+
+const MILLISECOND = 1e6;
+
+function retries(text: string): number {
+  if (!/^[-+]?\d+$/.test(text)) {
+    throw new TareError('invalid', `strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  }
+  if (Number(text) >= 1) return Number(text);
+  throw new TareError('invalid', `--retries must be at least 1 (not ${Number(text)})`);
 }
 
 function healthcheck(rest: string): NonNullable<ImageRunConfig['Healthcheck']> {
@@ -159,12 +195,12 @@ function healthcheck(rest: string): NonNullable<ImageRunConfig['Healthcheck']> {
     if (!match) break;
     const [whole, flag = '', value = ''] = match;
     text = text.slice(whole.length);
-    if (flag === 'interval') result.Interval = duration(value);
-    else if (flag === 'timeout') result.Timeout = duration(value);
-    else if (flag === 'start-period') result.StartPeriod = duration(value);
-    else if (flag === 'start-interval') result.StartInterval = duration(value);
-    else if (flag === 'retries') result.Retries = Number(value);
-    else throw new TareError('invalid', `unknown flag: --${flag}`);
+    if (flag === 'interval') result.Interval = interval(flag, value);
+    else if (flag === 'timeout') result.Timeout = interval(flag, value);
+    else if (flag === 'start-period') result.StartPeriod = interval(flag, value);
+    else if (flag === 'start-interval') result.StartInterval = interval(flag, value);
+    else if (flag === 'retries') result.Retries = retries(value);
+    else throw new TareError('invalid', `Unknown flag: ${flag}`);
   }
   const match = /^(NONE|CMD)(?:\s+([\s\S]+))?$/i.exec(text);
   if (!match)
