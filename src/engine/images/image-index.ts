@@ -110,8 +110,9 @@ export class ImageIndex {
     this.#revision += 1;
   }
 
+  /** Sorted, as dockerd has them everywhere. */
   namesOf(id: string): ImageNameRow[] {
-    return [...this.#names.values()].filter((row) => row.imageId === id);
+    return [...this.#names.values()].filter((row) => row.imageId === id).sort(byName);
   }
 
   /** Ids of the images that were committed or built from this one. */
@@ -126,7 +127,9 @@ export class ImageIndex {
       if (rows) rows.push(row);
       else byImage.set(row.imageId, [row]);
     }
-    return [...this.#entries.values()].map((entry) => toImage(entry, byImage.get(entry.id) ?? []));
+    return [...this.#entries.values()].map((entry) =>
+      toImage(entry, byImage.get(entry.id)?.sort(byName) ?? []),
+    );
   }
 
   /** Digests of all blobs that some image needs. */
@@ -211,6 +214,10 @@ function familiar(ref: string): string {
 
 function nameRows(names: readonly string[], imageId: string, kind: 'tag' | 'digest'): ImageNameRow[] {
   return names.map((name) => ({ name, imageId, kind, taggedAt: Date.now() }));
+}
+
+function byName(a: ImageNameRow, b: ImageNameRow): number {
+  return a.name < b.name ? -1 : 1;
 }
 
 function toImage(entry: Entry, names: readonly ImageNameRow[]): Image {

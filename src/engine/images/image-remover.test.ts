@@ -58,6 +58,9 @@ describe('ImageIndex', () => {
     expect(() => index.get('nope')).toThrow('No such image: nope:latest');
     expect(() => index.find('UPPER')).toThrow('must be lowercase');
     expect(index.get(A).repoTags).toEqual(['x:latest', 'localhost:5000/y:1']);
+    add(A, ['docker.io/library/a:1', '127.0.0.1/z:1']);
+    // By the whole name, as dockerd sorts them.
+    expect(index.get(A).repoTags).toEqual(['127.0.0.1/z:1', 'a:1', 'x:latest', 'localhost:5000/y:1']);
   });
 
   test('a tag moves to the image that got it last', () => {

@@ -21,7 +21,7 @@ import { plainManifest } from './plain-manifest.ts';
 
 export interface SaveParts extends KeptManifestParts {
   readonly snapshotter: Snapshotter;
-  readonly index: Pick<ImageIndex, 'get' | 'list' | 'configText' | 'isIdOf' | 'blobsOf'>;
+  readonly index: Pick<ImageIndex, 'find' | 'list' | 'configText' | 'isIdOf' | 'blobsOf'>;
 }
 
 /** One image to save, with the references it gets in the archive. */
@@ -94,7 +94,9 @@ function* resolve(
     }
     if (found) return;
   }
-  const image = index.get(ref);
+  const image = index.find(ref);
+  // Without the tag that the other commands add.
+  if (image === undefined) throw new TareError('not-found', `No such image: ${ref}`);
   const byId = index.isIdOf(ref, image.id) || parsed?.digest !== undefined;
   yield { image, tag: byId ? undefined : withDefaultTag(parseReference(ref)) };
 }
