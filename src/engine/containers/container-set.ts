@@ -22,6 +22,8 @@ export class ContainerSet {
   readonly #idByName = new Map<string, string>();
   /** Names of containers that are being created, so that two creates cannot race for one. */
   readonly #reserved = new Map<string, string>();
+  /** Ids whose row lags behind: the disk took no more. */
+  readonly #unsaved = new Set<string>();
   #version = 0;
 
   constructor(rows: ContainerRows) {
@@ -77,8 +79,7 @@ export class ContainerSet {
     const before = this.#byId.get(id);
     if (!before) throw noSuchContainer(id);
     const after: Container = { ...before, ...change };
-    if (isAlive(after.state)) this.#rows.updateRunning(rowOf(after));
-    else this.#rows.update(rowOf(after));
+    this.#save(after);
     if (before.name !== after.name) this.#idByName.delete(before.name);
     this.#reserved.delete(after.name);
     this.#index(after);
@@ -92,20 +93,35 @@ export class ContainerSet {
   }
 
   /**
-   * Like updateState, for what may be lost at a crash: a disk that is full or read-only does not keep it from being
-   * known.
+   * Like update, for what has happened whether it can be written or not: a disk that is full, failing or read-only does
+   * not keep it from being known. What could not be written is written with the next change that can.
    */
-  note(id: string, change: Partial<ContainerState>): Container {
+  record(id: string, change: Partial<Omit<Container, 'id'>>): Container {
     const before = this.#byId.get(id);
     if (!before) throw noSuchContainer(id);
-    const after: Container = { ...before, state: { ...before.state, ...change } };
+    const after: Container = { ...before, ...change };
     this.#index(after);
     try {
-      this.#rows.updateRunning(rowOf(after));
+      this.#save(after);
     } catch (error) {
       if (!isKind(error, 'exhausted', 'internal')) throw error;
+      this.#unsaved.add(id);
     }
     return after;
+  }
+
+  /** The same for a part of the state. */
+  note(id: string, change: Partial<ContainerState>): Container {
+    return this.record(id, { state: { ...this.get(id).state, ...change } });
+  }
+
+  #save(container: Container): void {
+    if (isAlive(container.state)) this.#rows.updateRunning(rowOf(container));
+    else this.#rows.update(rowOf(container));
+    this.#unsaved.delete(container.id);
+    const [next] = this.#unsaved;
+    const waiting = next === undefined ? undefined : this.#byId.get(next);
+    if (waiting) this.#save(waiting);
   }
 
   remove(id: string): void {

@@ -117,7 +117,7 @@ export class Supervisor {
     const exit = trueEnd(ended.state, reported);
     const { exitCode, exitCodeKnown, oomKilled, finishedAt } = exit;
     // Releasing takes the runtime's own record away: a daemon that dies meanwhile finds the code here.
-    const container = set.updateState(exit.id, { exitCode, exitCodeKnown, oomKilled, finishedAt });
+    const container = set.note(exit.id, { exitCode, exitCodeKnown, oomKilled, finishedAt });
     const brief = container.hostConfig.autoRemove || container.state.ending?.verb === 'remove';
     const [endpoints, autopsy] = await Promise.all([
       this.#launcher.release(container).catch((error) => {
@@ -139,7 +139,7 @@ export class Supervisor {
       restarts,
       death,
     });
-    const after = set.update(exit.id, { state, endpoints: [...endpoints], ports: [] });
+    const after = set.record(exit.id, { state, endpoints: [...endpoints], ports: [] });
     if (exit.oomKilled) events.emit(containerEvent(after, 'oom'));
     events.emit(containerEvent(after, 'die', dieAttributes(exit, death, container.state.startedAt)));
     if (restarts) this.#restarter.schedule(after, finishedAt - container.state.startedAt);

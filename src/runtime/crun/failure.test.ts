@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test';
+import { cgroupWords } from './cgroup-words.ts';
 import { createFailure, dockerWords, runtimeWords } from './failure.ts';
 
 test('prefixes are taken off and the last line is what went wrong', () => {
@@ -43,4 +44,16 @@ test("a working directory that cannot be entered, in runc's words", () => {
   expect(dockerWords('chdir `/x`: No such file or directory', 'sh').text).toBe(
     'chdir to cwd ("/x") set in config.json failed: no such file or directory',
   );
+});
+
+test('a cgroup that cannot be made is not taken for a program that is not there', () => {
+  const words = 'creating cgroup directory `/sys/fs/cgroup/x/tare/id`: No such file or directory';
+  expect(cgroupWords(words, () => true)).toBe(
+    'cannot make the cgroup /sys/fs/cgroup/x/tare/id: read-only file system; mount the cgroup hierarchy writable and try again',
+  );
+  expect(cgroupWords(words, () => false)).toBe('cannot make the cgroup /sys/fs/cgroup/x/tare/id');
+  expect(cgroupWords(words.replace(/No such.*/, 'Permission denied'), () => false)).toMatch(
+    /: Permission denied$/,
+  );
+  expect(cgroupWords('executable file `a` not found in $PATH')).toBeUndefined();
 });

@@ -1,5 +1,6 @@
 import { TareError } from '../../base/errors.ts';
 import type { ExecFailure } from '../runtime.ts';
+import { cgroupWords } from './cgroup-words.ts';
 
 /** conmon and libcrun prefix lines: a time stamp, `error:`, the program's name. */
 const PREFIXES = /^(?:\d{4}-\d\d-\d\dT[\d:.Z+-]+\s*:?\s*)?(?:\[conmon:[a-z]\]:\s*|crun:\s*|error:\s*)*/i;
@@ -49,7 +50,8 @@ export function dockerWords(words: string, program: string): { text: string; fai
 
 /** The error of a container that could not be made ready. */
 export function createFailure(stderr: string, program: string): TareError {
-  const { text } = dockerWords(runtimeWords(stderr) || 'the runtime gave no reason', program);
+  const words = runtimeWords(stderr) || 'the runtime gave no reason';
+  const text = cgroupWords(words) ?? dockerWords(words, program).text;
   return new TareError(
     'invalid',
     `failed to create task for container: failed to create shim task: OCI runtime create failed: crun create failed: unable to start container process: ${text}: unknown`,

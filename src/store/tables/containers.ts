@@ -72,6 +72,13 @@ function run(body: () => unknown): void {
         error,
       );
     }
+    if (code.startsWith('SQLITE_IOERR') || code.startsWith('SQLITE_READONLY')) {
+      throw new TareError(
+        'internal',
+        "the metadata cannot be written: the data root's file system is read-only or its disk fails; see the kernel's log (dmesg)",
+        error,
+      );
+    }
     if (code.startsWith('SQLITE_CONSTRAINT'))
       throw new TareError('conflict', 'the row exists already', error);
     throw new TareError(
