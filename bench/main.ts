@@ -14,11 +14,12 @@ import { IMAGE_WORKLOADS } from './image-workloads.ts';
 import { PodmanEngine } from './podman.ts';
 import { REGISTRY_WORKLOADS } from './registry-workloads.ts';
 import { describeMachine, type Row, table } from './report.ts';
+import { STORAGE_WORKLOADS } from './storage-workloads.ts';
 import { TareEngine } from './tare.ts';
 import { newerDebian } from './tree.ts';
 import { WORKLOADS as ENGINE_WORKLOADS, median, type Workload } from './workloads.ts';
 
-const WORKLOADS = [...ENGINE_WORKLOADS, ...IMAGE_WORKLOADS, ...REGISTRY_WORKLOADS];
+const WORKLOADS = [...ENGINE_WORKLOADS, ...IMAGE_WORKLOADS, ...REGISTRY_WORKLOADS, ...STORAGE_WORKLOADS];
 
 const HELP = `Usage: bun run bench [OPTIONS]
 
