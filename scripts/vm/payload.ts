@@ -1,6 +1,7 @@
-/** The second disk of the virtual machine: the program, the tests, and Bun to run them. */
+/** The second disk of the virtual machine: the program, the tests, and what runs them: Bun, the docker client. */
 import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { dockerCli } from '../../test/support/daemon.ts';
 import { ensureBuilt } from '../ensure-built.ts';
 import { makeDisk, PAYLOAD_LABEL } from './system-image.ts';
 
@@ -30,6 +31,8 @@ export async function makePayload(file: string, work: string, options: PayloadOp
   for (const part of [...PARTS, 'dist/tare', 'dist/.sources', 'node_modules/bun/bin/bun.exe']) {
     cpSync(join(ROOT, part), join(tree, part), { recursive: true, preserveTimestamps: true });
   }
+  mkdirSync(join(tree, 'bin'));
+  cpSync(dockerCli(), join(tree, 'bin/docker'), { dereference: true });
   symlinkSync('../bun/bin/bun.exe', join(tree, 'node_modules/.bin/bun'));
   writeFileSync(join(tree, 'options.json'), JSON.stringify(options));
   writeFileSync(join(work, 'start'), START);

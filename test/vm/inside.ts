@@ -23,7 +23,7 @@ mkdirSync('/var/lib/tare-vm', { recursive: true });
 process.env.TARE_TEST_ENGINE = 'system';
 process.env.TARE_BINARY = '/usr/local/bin/tare';
 process.env.NO_COLOR = '1';
-process.env.PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+process.env.PATH = '/payload/tare/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 tell({
   kind: 'phase',
   name: `${readFileSync('/proc/version', 'utf8').split(' ').slice(0, 3).join(' ')}, up ${readFileSync('/proc/uptime', 'utf8').split(' ')[0]} s`,

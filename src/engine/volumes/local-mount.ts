@@ -16,7 +16,7 @@ export async function mountLocal(asked: LocalMount, target: string): Promise<voi
   const host = hostToResolve(asked);
   if (host !== undefined) {
     try {
-      wanted = withAddress(asked, (await lookup(host)).address);
+      wanted = withAddress(asked, await addressOf(host));
     } catch (error) {
       throw new TareError(
         'unavailable',
@@ -39,6 +39,12 @@ export async function mountLocal(asked: LocalMount, target: string): Promise<voi
       error,
     );
   }
+}
+
+/** As dockerd's resolver: an IPv4 address where there is one; servers' lists of clients often have no other. */
+async function addressOf(host: string): Promise<string> {
+  const all = await lookup(host, { all: true });
+  return (all.find(({ family }) => family === 4) ?? all[0])?.address ?? host;
 }
 
 function isBind({ type, options }: LocalMount): boolean {
