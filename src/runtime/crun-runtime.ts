@@ -1,5 +1,4 @@
 import { existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { TareError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/log.ts';
 import { codeOf, SyscallError } from '../kernel/errno.ts';
@@ -280,8 +279,7 @@ class CrunRuntime implements Runtime {
   #report(tracked: Tracked, exit: ProcessExit): void {
     let reported = exit;
     if (exit.execId === undefined) {
-      const kills = this.#remains.cgroup(exit.id)?.oomKills() ?? 0;
-      reported = { ...exit, oomKilled: kills > 0 || existsSync(join(tracked.directory, 'oom')) };
+      reported = { ...exit, oomKilled: this.#remains.oomKilled(tracked) };
       tracked.exit = reported;
     }
     for (const listener of this.#listeners) listener(reported);

@@ -16,9 +16,6 @@ import { isAlive } from './lifecycle.ts';
 import type { Container } from './model.ts';
 import { parseMode } from './modes.ts';
 
-/** crun would make a cgroup below the scope; Docker's runtime does not, and limits are looked for in the scope. */
-const ONE_SCOPE = { 'run.oci.systemd.subgroup': '' };
-
 /** What a container's configuration refers to, looked up by the caller just before its start. */
 export interface StartFacts {
   /** Where its root is mounted. */
@@ -79,7 +76,7 @@ export function specInput(container: Container, facts: StartFacts): SpecInput {
     ulimits: resources.ulimits,
     oomScoreAdj: hostConfig.oomScoreAdj,
     sysctls: hostConfig.sysctls,
-    annotations: { ...hostConfig.annotations, ...(facts.cgroupDriver === 'systemd' && ONE_SCOPE) },
+    annotations: hostConfig.annotations,
     cgroupsPath: cgroupsPath(id, resources.cgroupParent, facts.cgroupDriver),
     maskedPaths: hostConfig.maskedPaths,
     readonlyPaths: hostConfig.readonlyPaths,

@@ -41,6 +41,11 @@ export class Cgroup {
     this.#path = path;
   }
 
+  /** Its path below each hierarchy. */
+  get path(): string {
+    return this.#path;
+  }
+
   /** Pids of all processes in it and below, as the host sees them. */
   pids(): number[] {
     const result: number[] = [];
@@ -124,13 +129,14 @@ export class Cgroup {
     return /^frozen 1$/m.test(readText(join(directory, 'cgroup.events')) ?? '') ? 'frozen' : 'freezing';
   }
 
-  /** Processes killed for lack of memory so far. */
-  oomKills(): number {
+  /** Processes killed for lack of memory so far; undefined when the cgroup is gone already. */
+  oomKills(): number | undefined {
     const base = this.#layout.controller('memory');
     if (base === undefined) return 0;
     const file = this.#layout.version === 2 ? 'memory.events' : 'memory.oom_control';
-    const match = /^oom_kill (\d+)$/m.exec(readText(join(base, this.#path, file)) ?? '');
-    return match ? Number(match[1]) : 0;
+    const text = readText(join(base, this.#path, file));
+    if (text === undefined) return undefined;
+    return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0);
   }
 
   /** Removes it where nothing is in it. */

@@ -4,8 +4,10 @@ import { TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { isAlive, type ProcessIdentity, signalProcess } from '../../kernel/processes.ts';
 import { Cgroup, type CgroupLayout } from '../cgroups/cgroup.ts';
+import { oomKillLogged } from '../cgroups/oom-log.ts';
 import { findMonitor } from '../conmon/find-monitor.ts';
 import type { MonitorSettings } from '../conmon/launch.ts';
+import type { Tracked } from '../conmon/tracked.ts';
 import type { RuntimePaths } from '../paths.ts';
 import { removeDirectory, unlinkIfThere } from '../remove-directory.ts';
 import { settles } from '../settle.ts';
@@ -45,6 +47,15 @@ export class Remains {
     const parent = dirname(status.cgroupPath);
     if (parent !== '/') this.#parents.add(parent);
     return new Cgroup(this.#layout, status.cgroupPath);
+  }
+
+  /** Whether the kernel killed a process of a container, which has just ended, for lack of memory. */
+  oomKilled({ record, directory }: Tracked): boolean {
+    const cgroup = this.cgroup(record.id);
+    const kills = cgroup?.oomKills();
+    if (kills !== undefined && kills > 0) return true;
+    if (existsSync(join(directory, 'oom'))) return true;
+    return cgroup !== undefined && kills === undefined && oomKillLogged(cgroup.path, record.process);
   }
 
   /** Ends the first process and with it everything in its pid namespace. Throws when it does not end. */

@@ -7,6 +7,7 @@ import type { OciCapabilities, OciLinux, OciNamespaceType, OciSeccomp, OciSpec }
 import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
 import { allowedOomScore, ociRlimits } from './process-limits.ts';
 import { adaptResources, ociLimits } from './resources.ts';
+import { isScope, scopeAnnotations } from './scope-properties.ts';
 import { defaultSeccomp, loadSeccomp } from './seccomp.ts';
 import { chooseSysctls } from './sysctls.ts';
 
@@ -26,6 +27,8 @@ export function buildSpec(input: SpecInput): { spec: OciSpec; warnings: string[]
     bounding: machine.capabilities,
   });
   const limits = adaptResources(input.resources, machine.cgroups);
+  const oci = ociLimits(limits.resources, machine);
+  const annotations = { ...input.annotations, ...(isScope(input.cgroupsPath) && scopeAnnotations(oci)) };
   const ulimits = ociRlimits(input.ulimits, machine);
   const oom = allowedOomScore(input.oomScoreAdj, machine);
   const { home, ...processUser } = user;
@@ -50,9 +53,9 @@ export function buildSpec(input: SpecInput): { spec: OciSpec; warnings: string[]
     root: { path: input.rootfs, ...(input.readonlyRootfs && { readonly: true }) },
     ...(hasUts && { hostname: input.hostname }),
     mounts: chooseMounts(input),
-    ...(Object.keys(input.annotations).length > 0 && { annotations: input.annotations }),
+    ...(Object.keys(annotations).length > 0 && { annotations }),
     linux: linuxPart(input, chosen.capabilities, {
-      ...ociLimits(limits.resources, machine),
+      ...oci,
       devices: deviceRules(privileged, input.devices, input.deviceCgroupRules),
     }),
   };
