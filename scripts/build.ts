@@ -9,8 +9,9 @@ import { Glob } from 'bun';
 const ROOT = resolve(import.meta.dir, '..');
 const OUTPUT = join(ROOT, 'dist/tare');
 
-/** The short commit that the sources lie at, `unknown` outside of a repository. */
+/** The short commit that the sources lie at, `unknown` outside of a repository and on a machine without git. */
 function commit(): string {
+  if (Bun.which('git') === null) return 'unknown';
   const git = Bun.spawnSync(['git', 'rev-parse', '--short=7', 'HEAD'], { cwd: ROOT, stderr: 'ignore' });
   return git.success ? git.stdout.toString().trim() : 'unknown';
 }

@@ -37,6 +37,7 @@ import type {
 } from './runtime.ts';
 import { settles } from './settle.ts';
 import type { OciResources, OciSpec } from './spec/oci-spec.ts';
+import { noteScopeLimits } from './systemd-scope.ts';
 
 /** How to find the programs and where to keep state. */
 export interface RuntimeOptions {
@@ -234,7 +235,9 @@ class CrunRuntime implements Runtime {
   }
 
   setLimits(id: string, limits: OciResources): void {
-    this.#livingCgroup(id).setLimits(limits);
+    const cgroup = this.#livingCgroup(id);
+    cgroup.setLimits(limits);
+    noteScopeLimits(cgroup.path, limits, this.#log);
   }
 
   #livingCgroup(id: string): Cgroup {

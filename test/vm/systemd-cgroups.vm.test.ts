@@ -47,6 +47,12 @@ test('a container is a scope with its limits; they are systemd properties, too',
   // What systemd does to its units must not take the limits away.
   await must(['systemctl', 'daemon-reload'], { timeout: 60_000 });
   expect(file('cpu.max')).toBe('50000 100000');
+  await out('update', '--cpus=.25', '--memory=80m', '--memory-swap=80m', id);
+  expect([file('cpu.max'), file('memory.max')]).toEqual(['25000 100000', '83886080']);
+  await until('systemd knows', async () =>
+    (await must(['systemctl', 'show', '-p', 'MemoryMax', `tare-${id}.scope`])).includes('83886080'),
+  );
+  expect(file('cpu.max')).toBe('25000 100000');
   expect(await out('exec', id, 'cat', '/proc/self/cgroup')).toBe('0::/');
   await out('pause', id);
   expect(file('cgroup.freeze')).toBe('1');

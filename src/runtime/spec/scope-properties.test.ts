@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { isScope, scopeAnnotations } from './scope-properties.ts';
+import { isScope, scopeAnnotations, scopeAssignments } from './scope-properties.ts';
 
 test('limits as properties of a scope', () => {
   expect(
@@ -24,6 +24,12 @@ test('limits as properties of a scope', () => {
     'run.oci.systemd.subgroup': '',
     'org.systemd.property.MemoryMax': 'uint64 1000',
   });
+});
+
+test('and as systemctl takes them', () => {
+  expect(
+    scopeAssignments({ memory: { limit: 1000, swap: 1500 }, cpu: { quota: 25_000, period: 100_000 } }),
+  ).toEqual(['MemoryMax=1000', 'MemorySwapMax=500', 'CPUQuota=25%', 'CPUQuotaPeriodSec=100000us']);
 });
 
 test('what is a scope', () => {
