@@ -42,6 +42,7 @@ Options:
       --registry-tls-key string   Key for --registry-addr
       --registry-mirror list      Mirror that is asked before Docker Hub
   -s, --storage-driver string     erofs or overlay (default: erofs where it can be mounted from the data root)
+      --userns-remap string       User namespaces for containers: default, USER[:GROUP] or UID[:GID] of /etc/subuid
       --validate                  Check the configuration and exit
 
 The configuration file has the flags' names as keys (lists in plural), and further:

@@ -34,6 +34,8 @@ export interface DaemonConfig {
   readonly cgroupDriver: CgroupDriver;
   /** Where plugins announce themselves. */
   readonly pluginFolders: readonly string[];
+  /** `default`, USER[:GROUP] or UID[:GID]: whose subordinate ids containers get; empty: they are in the host's users. */
+  readonly usernsRemap: string;
   /** Where devices are described (CDI), in rising precedence; none: no such devices. */
   readonly cdiDirectories: readonly string[];
   /** Driver and options of containers that ask for none of their own. */
@@ -76,6 +78,7 @@ const FLAGS = {
   'http-proxy': { type: 'string' },
   'https-proxy': { type: 'string' },
   'no-proxy': { type: 'string' },
+  'userns-remap': { type: 'string' },
   'cdi-spec-dir': { type: 'string', multiple: true },
   'registry-addr': { type: 'string' },
   'registry-tls-cert': { type: 'string' },
@@ -127,6 +130,7 @@ const FILE_KEYS: Readonly<Record<string, { kind: FileKind; flag: keyof typeof FL
   labels: { kind: 'list', flag: 'label' },
   'exec-opts': { kind: 'list', flag: 'exec-opt' },
   'plugin-dirs': { kind: 'list', flag: 'plugin-dir' },
+  'userns-remap': { kind: 'string', flag: 'userns-remap' },
   'cdi-spec-dirs': { kind: 'list', flag: 'cdi-spec-dir' },
   'max-layer-size': { kind: 'string', flag: 'max-layer-size' },
   'keep-compressed': { kind: 'string', flag: 'keep-compressed' },
@@ -203,6 +207,7 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
       file['log-opts'] as Record<string, string> | undefined,
       flags['log-opt'],
     ),
+    usernsRemap: text(flags['userns-remap'], 'userns-remap', ''),
     cdiDirectories: readCdiDirectories(flags['cdi-spec-dir'] ?? file['cdi-spec-dirs']),
     storageDriver: checkDriver(text(flags['storage-driver'], 'storage-driver', '')),
     maxLayerSize: checkLayerSize(text(flags['max-layer-size'], 'max-layer-size', '')),

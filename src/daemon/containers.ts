@@ -23,8 +23,10 @@ import type { ContainerPaths } from '../engine/containers/paths.ts';
 import { PostMortem } from '../engine/containers/post-mortem.ts';
 import { ContainerRecovery } from '../engine/containers/recovery.ts';
 import { ContainerRemover } from '../engine/containers/remover.ts';
+import { RootMounter } from '../engine/containers/root-mounter.ts';
 import { StatisticsSampler } from '../engine/containers/statistics-sampler.ts';
 import { Supervisor } from '../engine/containers/supervisor.ts';
+import { mappingOf, type UserMapping } from '../engine/containers/user-mapping.ts';
 import { VolumeFiller } from '../engine/containers/volume-filler.ts';
 import { Waiters } from '../engine/containers/waiters.ts';
 import type { EventLog } from '../engine/events/event-log.ts';
@@ -64,6 +66,8 @@ export interface ContainerFoundation {
   readonly images: ImageStore;
   readonly initLayer: string;
   readonly cdi: CdiRegistry;
+  /** Of --userns-remap. */
+  readonly remap: UserMapping | undefined;
   /** The configuration as it is now. */
   readonly live: () => DaemonConfig;
   readonly log: Logger;
@@ -77,6 +81,9 @@ export function composeContainers(foundation: ContainerFoundation) {
   const readLog = (container: Container, options: LogOptions) =>
     readContainerLog(paths.log(container.id), container, options, waiters);
   const etcFiles = new EtcFiles(paths, set, () => networks.find('bridge')?.subnets[0]?.gateway ?? '');
+  const mapping = (container: Container) => mappingOf(container, foundation.remap);
+  const shelf = new MountShelf(join(execRoot, 'm'));
+  const roots = new RootMounter({ snapshotter, paths, shelf, mapping });
   const bundles = new BundleFiles({
     runtime,
     paths,
@@ -85,6 +92,7 @@ export function composeContainers(foundation: ContainerFoundation) {
     cgroupDriver: live().cgroupDriver,
     containers: set,
     cdi: foundation.cdi,
+    mapping,
     etcFiles,
   });
   const execs = new ExecSet({
@@ -104,7 +112,8 @@ export function composeContainers(foundation: ContainerFoundation) {
   const mounts = new ContainerMounts({
     volumes,
     snapshotter,
-    shelf: new MountShelf(join(execRoot, 'm')),
+    shelf,
+    userNamespace: (container) => roots.namespace(container),
     paths,
     events,
     log,
@@ -114,7 +123,7 @@ export function composeContainers(foundation: ContainerFoundation) {
     mounts,
     set,
     runtime,
-    snapshotter,
+    roots,
     networks,
     bundles,
     paths,
@@ -156,6 +165,7 @@ export function composeContainers(foundation: ContainerFoundation) {
       paths,
       filler: new VolumeFiller(snapshotter, volumes, paths, log),
       initLayer,
+      remap: foundation.remap,
       cgroups: machine.cgroups,
       logDefaults: () => live().logConfig,
       events,

@@ -47,6 +47,7 @@ import { composeContainers } from './containers.ts';
 import { checkCgroupDriver } from './exec-opts.ts';
 import { registryClientConfig } from './registry-options.ts';
 import { reloadEvent } from './reload-event.ts';
+import { readIdFiles, remapping } from './subordinate-ids.ts';
 
 /** The engine's services, put together by hand in the order of their dependencies. */
 export type Engine = Awaited<ReturnType<typeof composeEngine>>;
@@ -148,10 +149,12 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     log,
   });
 
+  const remap = remapping(config.usernsRemap, readIdFiles());
   const cdi = new CdiRegistry(() => live.cdiDirectories);
   const { containers, statistics, archives, recovery, health, logs, ...running } = composeContainers({
     execRoot,
     cdi,
+    remap,
     set,
     paths,
     events,
@@ -198,6 +201,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     debug: () => live.debug,
     logDriver: () => live.logConfig.type,
     cdi,
+    userNamespaces: remap !== undefined,
     logDrivers: DRIVER_NAMES,
   });
 

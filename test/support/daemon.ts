@@ -28,6 +28,8 @@ export interface DaemonOptions {
   readonly inside?: readonly string[];
   /** Further arguments of `tare daemon`. */
   readonly args?: readonly string[];
+  /** Keys of its configuration file. */
+  readonly config?: Readonly<Record<string, unknown>>;
   /** A folder to use instead of a new one; it stays. */
   readonly dataRoot?: string;
   /** Address of the bridge with prefix length. */
@@ -150,7 +152,9 @@ export class TestDaemon implements AsyncDisposable {
       await must([...this.#namespace, 'ip', 'link', 'set', 'lo', 'up']);
     }
     const config = join(this.root, 'daemon.json');
-    if (!existsSync(config)) writeFileSync(config, REFERENCE ? '{}' : '{"log-level":"debug"}');
+    const { config: own = {} } = this.#options;
+    const text = JSON.stringify(REFERENCE ? own : { 'log-level': 'debug', ...own });
+    if (!existsSync(config)) writeFileSync(config, text);
     const log = Bun.file(join(this.root, 'daemon.log'));
     const before = existsSync(log.name!) ? readFileSync(log.name!) : '';
     writeFileSync(join(this.root, 'earlier.log'), before, { flag: 'a' });

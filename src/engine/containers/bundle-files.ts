@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { chownSync, mkdirSync } from 'node:fs';
 import { mount } from '../../kernel/mount.ts';
 import { applyEdits } from '../../runtime/cdi/apply-edits.ts';
 import type { CdiRegistry } from '../../runtime/cdi/cdi-registry.ts';
@@ -20,6 +20,7 @@ import { linkFacts } from './links.ts';
 import type { Container } from './model.ts';
 import type { ContainerPaths } from './paths.ts';
 import { execInput, specInput } from './spec-input.ts';
+import { hostId, type UserMapping } from './user-mapping.ts';
 
 /** What writing bundles takes. */
 export interface BundleFilesParts {
@@ -34,6 +35,7 @@ export interface BundleFilesParts {
   /** For legacy links. */
   readonly containers: Pick<ContainerSet, 'find' | 'list'>;
   readonly etcFiles: EtcFiles;
+  readonly mapping: (container: Container) => UserMapping | undefined;
 }
 
 /** Writes /etc/hosts and its like, and the OCI configuration, for a container whose root is mounted. */
@@ -54,11 +56,14 @@ export class BundleFiles implements BundleWriter {
     const rootfs = paths.rootfs(id);
     if (hostConfig.ipcMode === 'shareable') mountShm(paths.shm(id), hostConfig.shmSize);
     const links = linkFacts(container, (ref) => this.#parts.containers.find(ref));
+    const mapping = this.#parts.mapping(container);
+    const files = etcFiles.write(container, connection, links);
+    if (mapping && !connection.sharedWith) giveToRoot(Object.values(files), mapping);
     const input = specInput(container, {
       rootfs,
       user: resolveUser(config.user, hostConfig.groupAdd, readUserDatabase(rootfs)),
       network: connection.path,
-      files: etcFiles.write(container, connection, links),
+      files,
       linkEnvironment: links.env,
       devices: hostConfig.privileged
         ? allHostDevices()
@@ -68,6 +73,7 @@ export class BundleFiles implements BundleWriter {
       cgroupDriver,
       shmDirectory: (other) => paths.shm(other),
       find,
+      mapping,
       machine,
     });
     const { spec, warnings } = buildSpec(input);
@@ -90,6 +96,11 @@ export class BundleFiles implements BundleWriter {
     const links = linkFacts(container, (ref) => this.#parts.containers.find(ref), 'running only');
     return buildExecProcess(execInput(container, exec, { user, machine, linkEnvironment: links.env }));
   }
+}
+
+/** As dockerd: the container's root may write its own files of /etc. */
+function giveToRoot(paths: readonly string[], { uids, gids }: UserMapping): void {
+  for (const path of paths) chownSync(path, hostId(uids, 0), hostId(gids, 0));
 }
 
 /** A shareable /dev/shm lives on the host so that other containers can mount it too. */

@@ -21,6 +21,8 @@ export interface ContainerMountsParts {
   readonly snapshotter: Pick<Snapshotter, 'viewMounts'>;
   readonly shelf: MountShelf;
   readonly paths: Pick<ContainerPaths, 'rootfs'>;
+  /** Descriptor of the namespace that translates a container's owners. */
+  readonly userNamespace: (container: Container) => Promise<number | undefined>;
   readonly events: Pick<EventBus, 'emit'>;
   readonly log: Logger;
 }
@@ -59,7 +61,8 @@ export class ContainerMounts {
       case 'volume': {
         const path = await this.#parts.volumes.mount(point.name, container.id);
         this.#emit('mount', container, point);
-        return point.subpath ? this.#part(container.id, index, path, point.subpath) : path;
+        const source = point.subpath ? this.#part(container.id, index, path, point.subpath) : path;
+        return await this.#translated(container, source, index);
       }
       case 'bind':
         makeBindSource(point);
@@ -93,6 +96,27 @@ export class ContainerMounts {
     const target = shelf.place(container.id, index, point.source);
     await attachMapped(container, point, target, paths.rootfs(container.id));
     return target;
+  }
+
+  /** Files in volumes have the owners that they have inside, whatever the container's user namespace is. */
+  async #translated(container: Container, source: string, index: number): Promise<string> {
+    const { shelf, userNamespace } = this.#parts;
+    const namespace = await userNamespace(container);
+    if (namespace === undefined) return source;
+    const target = shelf.place(container.id, TRANSLATED + index, source);
+    try {
+      attachCopy(source, target, {
+        recursive: true,
+        readOnly: false,
+        isolated: true,
+        userNamespace: namespace,
+      });
+      return target;
+    } catch (error) {
+      // Of file systems that cannot (NFS), owners are the host's.
+      if (codeOf(error) !== 'EINVAL') throw error;
+      return source;
+    }
   }
 
   /** A part of a volume or image, pinned: links that lead out of it are refused, also while somebody changes them. */
@@ -182,6 +206,7 @@ export class ContainerMounts {
 }
 
 const IMAGE_PARTS = 100_000;
+const TRANSLATED = 200_000;
 
 function lazily<T>(read: () => T): () => T {
   let value: { readonly read: T } | undefined;

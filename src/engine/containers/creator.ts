@@ -32,6 +32,7 @@ import { networkMode } from './modes.ts';
 import { resolveMounts } from './mounts.ts';
 import { checkName, randomName } from './names.ts';
 import type { ContainerPaths } from './paths.ts';
+import { checkMapped, mappingOf, type UserMapping } from './user-mapping.ts';
 import type { VolumeFiller } from './volume-filler.ts';
 
 /** What creating a container takes. */
@@ -45,6 +46,8 @@ export interface CreatorParts {
   readonly filler: VolumeFiller;
   /** Diff id of the layer on top of every image (init-layer.ts). */
   readonly initLayer: string;
+  /** The daemon's mapping of users; undefined: none. */
+  readonly remap: UserMapping | undefined;
   /** Which limits this machine can set; the others are dropped with a warning. */
   readonly cgroups: CgroupAbilities;
   /** The daemon's driver and its options. */
@@ -71,6 +74,7 @@ export class ContainerCreator {
     const config = this.#mergedConfig(id, request, image);
     const asked = withDefaults(request.hostConfig, this.#parts.logDefaults());
     checkModes(request.config.hostname, asked);
+    if (mappingOf({ hostConfig: asked }, this.#parts.remap)) checkMapped(asked);
     checkRequest(config, asked);
     checkCapabilities(asked.capAdd, asked.capDrop);
     parseSecurityOptions(asked.securityOpt);

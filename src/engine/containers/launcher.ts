@@ -1,11 +1,10 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, rm } from 'node:fs/promises';
 import { UndoStack } from '../../base/dispose.ts';
 import { TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import { mount, unmount } from '../../kernel/mount.ts';
+import { unmount } from '../../kernel/mount.ts';
 import { bootId } from '../../runtime/conmon/monitor-record.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
-import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
 import type { NetworkService } from '../networks/networks.ts';
 import type { BundleWriter } from './bundle-writer.ts';
@@ -19,13 +18,14 @@ import type { Container } from './model.ts';
 import { sharesMounts } from './mounts.ts';
 import type { ContainerPaths } from './paths.ts';
 import type { PendingSessions } from './pending-sessions.ts';
+import type { RootMounter } from './root-mounter.ts';
 import { startFailure } from './start-failure.ts';
 
 /** What launching containers takes. */
 export interface LauncherParts {
   readonly set: ContainerSet;
   readonly runtime: Runtime;
-  readonly snapshotter: Snapshotter;
+  readonly roots: Pick<RootMounter, 'mount' | 'isMapped'>;
   readonly networks: NetworkService;
   readonly bundles: BundleWriter;
   readonly mounts: Pick<ContainerMounts, 'prepare' | 'created' | 'release'>;
@@ -56,6 +56,7 @@ export class Launcher {
     try {
       this.#parts.checkLogDriver(container);
       const { connection, warnings } = await this.#assemble(container, undo);
+      let wired: Pick<Connection, 'endpoints' | 'ports'> = connection;
       for (const warning of warnings) log.warn(warning, { container: id });
       const created = await runtime.create({
         id,
@@ -67,6 +68,10 @@ export class Launcher {
         logMaxSize: LOG_BACKSTOP,
       });
       undo.push(() => runtime.delete(id));
+      if (connection.plug) {
+        wired = await connection.plug(created.pid);
+        undo.push(async () => void (await disconnectContainer({ id, ...wired }, this.#parts.networks)));
+      }
       // The container's mount namespace has its own by now. One mount less in the host's table for each running
       // container: every further one there slows every start.
       if (!sharesMounts(container)) unmount(paths.rootfs(id));
@@ -84,7 +89,7 @@ export class Launcher {
         health,
         boot: bootId(),
       });
-      set.update(id, { state: started, endpoints: connection.endpoints, ports: connection.ports });
+      set.update(id, { state: started, endpoints: wired.endpoints, ports: wired.ports });
       await runtime.start(id);
       undo.commit();
       events.emit(containerEvent(set.get(id), 'start'));
@@ -117,14 +122,17 @@ export class Launcher {
     const { id } = container;
     const rootfs = paths.rootfs(id);
     await mkdir(rootfs, { recursive: true, mode: 0o700 });
+    // The container's root is another user of the host, who must find its way to the root file system.
+    if (this.#parts.roots.isMapped(container)) await chmod(paths.bundle(id), 0o711);
     undo.push(() => rm(paths.bundle(id), { recursive: true, force: true }));
-    this.#mountRoot(id, rootfs);
     undo.push(() => {
       unmount(rootfs);
       if (container.hostConfig.ipcMode === 'shareable') unmount(paths.shm(id));
     });
+    await this.#parts.roots.mount(container);
     const find = (ref: string): Container => set.get(ref);
-    const connection = await connectContainer(container, networks, find);
+    const mapped = this.#parts.roots.isMapped(container);
+    const connection = await connectContainer(container, networks, find, mapped);
     undo.push(async () => {
       connection.close();
       await disconnectContainer({ id, ...connection }, networks);
@@ -133,13 +141,6 @@ export class Launcher {
     const mounts = await this.#parts.mounts.prepare(container);
     const connected = { ...container, mounts, endpoints: connection.endpoints, ports: connection.ports };
     return { connection, warnings: await bundles.write(connected, connection, find) };
-  }
-
-  /** Mounts a container's snapshot at `target`. */
-  #mountRoot(id: string, target: string): void {
-    for (const spec of this.#parts.snapshotter.mounts(id)) {
-      mount(spec.type, spec.source, target, spec.options);
-    }
   }
 
   /** Gives back everything that a running container holds. Idempotent. */

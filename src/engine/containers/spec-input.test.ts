@@ -116,6 +116,7 @@ function build(example: Example): ReturnType<typeof buildSpec> {
       files: { hosts: '/d/hosts', hostname: '/d/hostname', resolvConf: '/d/resolv.conf' },
       devices: example.devices ?? [],
       linkEnvironment: [],
+      mapping: undefined,
       initProgram: '/usr/bin/tini-static',
       initByDefault: false,
       cgroupDriver: 'cgroupfs',

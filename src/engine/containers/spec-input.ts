@@ -11,10 +11,12 @@ import type {
 } from '../../runtime/spec/input.ts';
 import { parseSecurityOptions } from '../../runtime/spec/security-options.ts';
 import { type CgroupDriver, cgroupsPath } from './cgroup-path.ts';
+import { NEW_NAMESPACE } from './container-network.ts';
 import type { ExecConfig } from './containers.ts';
 import { isAlive } from './lifecycle.ts';
 import type { Container } from './model.ts';
 import { parseMode } from './modes.ts';
+import type { UserMapping } from './user-mapping.ts';
 
 /** What a container's configuration refers to, looked up by the caller just before its start. */
 export interface StartFacts {
@@ -22,7 +24,7 @@ export interface StartFacts {
   readonly rootfs: string;
   /** `config.user` and `hostConfig.groupAdd`, resolved in the mounted root. */
   readonly user: ResolvedUser;
-  /** Path of its network namespace; undefined: the host's. */
+  /** Path of its network namespace; undefined: the host's; NEW_NAMESPACE: the runtime makes it. */
   readonly network: string | undefined;
   /** Files made for it that appear as /etc/hosts, /etc/hostname and /etc/resolv.conf; a missing one is left out. */
   readonly files: { readonly hosts?: string; readonly hostname?: string; readonly resolvConf?: string };
@@ -39,6 +41,8 @@ export interface StartFacts {
   readonly shmDirectory: (id: string) => string;
   /** Another container by reference, for `container:REF` modes. */
   readonly find: (ref: string) => Container;
+  /** Maps of its user namespace; undefined: the host's. */
+  readonly mapping: UserMapping | undefined;
   readonly machine: MachineFacts;
 }
 
@@ -67,6 +71,7 @@ export function specInput(container: Container, facts: StartFacts): SpecInput {
     capDrop: hostConfig.capDrop,
     security: parseSecurityOptions(hostConfig.securityOpt),
     namespaces,
+    userNamespace: chooseUserNamespace(container, facts),
     shm: chooseShm(container, facts),
     mounts: chooseMounts(container, facts),
     init: chooseInit(container, facts, namespaces.pid),
@@ -108,12 +113,29 @@ function chooseNamespaces(container: Container, facts: StartFacts): NamespaceCho
   // cgroup namespaces are the default on v2 only, and not for privileged containers.
   const hostCgroups = facts.machine.cgroupVersion === 1 || hostConfig.privileged;
   return {
-    network: facts.network === undefined ? 'host' : { path: facts.network },
+    network:
+      facts.network === undefined
+        ? 'host'
+        : facts.network === NEW_NAMESPACE
+          ? 'private'
+          : { path: facts.network },
     pid: choose(hostConfig.pidMode, 'PID', 'pid'),
     ipc: choose(hostConfig.ipcMode, 'IPC', 'ipc'),
     uts: hostConfig.utsMode === 'host' ? 'host' : 'private',
     cgroup: hostConfig.cgroupnsMode === '' ? (hostCgroups ? 'host' : 'private') : cgroupMode(hostConfig),
   };
+}
+
+/** Who shares another container's network, processes or ipc is of its user namespace, too: namespaces belong to one. */
+function chooseUserNamespace(container: Container, facts: StartFacts): SpecInput['userNamespace'] {
+  const { mapping, find } = facts;
+  if (mapping === undefined) return undefined;
+  const { networkMode, pidMode, ipcMode } = container.hostConfig;
+  for (const mode of [networkMode, pidMode, ipcMode]) {
+    const parsed = parseMode(mode, 'user');
+    if (parsed.kind === 'container') return { path: `/proc/${find(parsed.ref).state.pid}/ns/user` };
+  }
+  return mapping;
 }
 
 function cgroupMode(hostConfig: Container['hostConfig']): 'host' | 'private' {

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { TareError } from '../../base/errors.ts';
 import { silentLogger } from '../../base/log.ts';
 import type { ProcessExit, Runtime } from '../../runtime/runtime.ts';
-import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { NetworkService } from '../networks/networks.ts';
 import { ContainerSet } from './container-set.ts';
 import { INITIAL_STATE } from './lifecycle.ts';
@@ -59,7 +58,7 @@ class World {
       },
       pids: async () => [],
     } as unknown as Runtime,
-    snapshotter: { mounts: () => [] } as unknown as Snapshotter,
+    roots: { mount: async () => {}, isMapped: () => false },
     networks: {
       get: () => ({ driver: 'bridge' }),
       namespace: async () => ({ path: '/ns', fd: -1, close: () => void this.calls.push('close ns') }),

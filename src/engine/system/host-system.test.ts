@@ -41,6 +41,7 @@ function system(of: Machine): HostSystem {
     containers: { list: () => ['running', 'paused', 'exited', 'created', 'restarting'].map(container) },
     images: { list: () => [1, 2] },
     eventListeners: () => 3,
+    userNamespaces: false,
     cdi: { directories: () => ['/etc/cdi'], list: () => ({ devices: ['v/c=d'], faults: [] }) },
     logDriver: () => 'json-file',
     logDrivers: ['json-file'],

@@ -32,6 +32,8 @@ export interface HostSystemOptions {
   /** The driver of containers that name none. */
   readonly logDriver: () => string;
   readonly logDrivers: readonly string[];
+  /** Containers get user namespaces of their own. */
+  readonly userNamespaces: boolean;
   readonly cdi: Pick<CdiRegistry, 'directories' | 'list'>;
   readonly machine?: Machine;
 }
@@ -129,7 +131,11 @@ export class HostSystem implements SystemService {
       initVersion: options.initVersion,
       cdiDirectories: options.cdi.directories(),
       cdiDevices: options.cdi.list().devices,
-      securityOptions: ['name=seccomp,profile=builtin', ...(cgroupVersion === 2 ? ['name=cgroupns'] : [])],
+      securityOptions: [
+        'name=seccomp,profile=builtin',
+        ...(options.userNamespaces ? ['name=userns'] : []),
+        ...(cgroupVersion === 2 ? ['name=cgroupns'] : []),
+      ],
       insecureRegistries: options.insecureRegistries,
       mirrors: options.mirrors,
       proxies: {

@@ -1,9 +1,17 @@
+import type { IdRange } from '../../kernel/user-namespace.ts';
 import { chooseCapabilities } from './capabilities.ts';
 import { deviceRules, ociDevice } from './devices.ts';
 import { processEnvironment } from './environment.ts';
 import type { NamespaceChoice, SpecInput } from './input.ts';
 import { chooseMounts, INIT_PATH, rootPropagation } from './mounts.ts';
-import type { OciCapabilities, OciLinux, OciNamespaceType, OciSeccomp, OciSpec } from './oci-spec.ts';
+import type {
+  OciCapabilities,
+  OciIdMapping,
+  OciLinux,
+  OciNamespaceType,
+  OciSeccomp,
+  OciSpec,
+} from './oci-spec.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './paths.ts';
 import { allowedOomScore, ociRlimits } from './process-limits.ts';
 import { adaptResources, ociLimits } from './resources.ts';
@@ -78,6 +86,11 @@ function linuxPart(
   const propagation = rootPropagation(input.mounts);
   return {
     namespaces: chooseNamespaces(input),
+    ...(input.userNamespace &&
+      'uids' in input.userNamespace && {
+        uidMappings: input.userNamespace.uids.map(ociMapping),
+        gidMappings: input.userNamespace.gids.map(ociMapping),
+      }),
     ...(input.devices.length > 0 && { devices: input.devices.map(ociDevice) }),
     cgroupsPath: input.cgroupsPath,
     resources,
@@ -94,6 +107,10 @@ export function processCapabilities(names: readonly string[], uid: number): OciC
   return uid === 0 ? { bounding: names, effective: names, permitted: names } : { bounding: names };
 }
 
+function ociMapping({ inside, outside, count }: IdRange): OciIdMapping {
+  return { containerID: inside, hostID: outside, size: count };
+}
+
 function chooseNamespaces(input: SpecInput): OciLinux['namespaces'] {
   const { network, pid, ipc, uts, cgroup } = input.namespaces;
   const result: Array<{ type: OciNamespaceType; path?: string }> = [{ type: 'mount' }];
@@ -101,6 +118,7 @@ function chooseNamespaces(input: SpecInput): OciLinux['namespaces'] {
     if (choice === 'host') return;
     result.push(choice === 'private' ? { type } : { type, path: choice.path });
   };
+  if (input.userNamespace) add('user', 'path' in input.userNamespace ? input.userNamespace : 'private');
   add('network', network);
   add('uts', uts);
   add('pid', pid);

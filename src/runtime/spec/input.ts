@@ -1,3 +1,4 @@
+import type { IdRange } from '../../kernel/user-namespace.ts';
 import type { OciDevice, OciUser } from './oci-spec.ts';
 import type { SecurityOptions } from './security-options.ts';
 
@@ -25,6 +26,8 @@ export interface SpecInput {
   readonly capDrop: readonly string[];
   readonly security: SecurityOptions;
   readonly namespaces: NamespaceChoices;
+  /** A user namespace of its own with these maps, or another container's; undefined: the host's. */
+  readonly userNamespace?: UserNamespaceChoice | undefined;
   /** /dev/shm: a tmpfs of that many bytes (0: Docker's 64 MiB), a directory of the host, or none. */
   readonly shm: { readonly size: number } | { readonly path: string } | undefined;
   readonly mounts: readonly SpecMount[];
@@ -56,6 +59,10 @@ export interface ResolvedUser extends OciUser {
 
 /** `private`: a new one; `host`: the daemon's; else an existing one's path. */
 export type NamespaceChoice = 'private' | 'host' | { readonly path: string };
+
+export type UserNamespaceChoice =
+  | { readonly uids: readonly IdRange[]; readonly gids: readonly IdRange[] }
+  | { readonly path: string };
 
 export interface NamespaceChoices {
   readonly network: NamespaceChoice;

@@ -60,6 +60,8 @@ export interface OciMount {
 
 export interface OciLinux {
   readonly namespaces: ReadonlyArray<{ readonly type: OciNamespaceType; readonly path?: string }>;
+  readonly uidMappings?: readonly OciIdMapping[];
+  readonly gidMappings?: readonly OciIdMapping[];
   readonly devices?: readonly OciDevice[];
   readonly cgroupsPath?: string;
   readonly resources?: OciResources;
@@ -69,6 +71,12 @@ export interface OciLinux {
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
   readonly mountLabel?: string;
+}
+
+export interface OciIdMapping {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
 }
 
 export type OciNamespaceType = 'pid' | 'network' | 'mount' | 'ipc' | 'uts' | 'user' | 'cgroup' | 'time';

@@ -18,7 +18,7 @@ const IPC = new Set([
  * runc's words, for a parameter that is not of a namespace of the container's own: it would change the host.
  */
 export function chooseSysctls(
-  input: Pick<SpecInput, 'namespaces' | 'domainname' | 'sysctls'>,
+  input: Pick<SpecInput, 'namespaces' | 'userNamespace' | 'domainname' | 'sysctls'>,
 ): Record<string, string> {
   const { namespaces, domainname } = input;
   const wanted = {
@@ -37,7 +37,8 @@ export function chooseSysctls(
     ...(namespaces.network !== 'host' && {
       // Any user may bind port 80 and send pings: the namespace is the container's own.
       'net.ipv4.ip_unprivileged_port_start': '0',
-      'net.ipv4.ping_group_range': '0 2147483647',
+      // As dockerd: a user namespace has not all of these groups.
+      ...(input.userNamespace === undefined && { 'net.ipv4.ping_group_range': '0 2147483647' }),
     }),
     ...wanted,
   };

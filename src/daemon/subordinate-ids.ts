@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs';
+import { TareError } from '../base/errors.ts';
+import type { UserMapping } from '../engine/containers/user-mapping.ts';
+import { codeOf } from '../kernel/errno.ts';
+import type { IdRange } from '../kernel/user-namespace.ts';
+
+/** The user that `userns-remap: default` stands for. */
+const DEFAULT_USER = 'dockremap';
+
+/** The texts that name users and their ids (passwd(5), group(5), subuid(5), subgid(5)). */
+export interface IdFiles {
+  readonly passwd: string;
+  readonly group: string;
+  readonly subuid: string;
+  readonly subgid: string;
+}
+
+/** Reads this machine's; a missing one is empty. */
+export function readIdFiles(): IdFiles {
+  const read = (path: string): string => {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return '';
+      throw error;
+    }
+  };
+  return {
+    passwd: read('/etc/passwd'),
+    group: read('/etc/group'),
+    subuid: read('/etc/subuid'),
+    subgid: read('/etc/subgid'),
+  };
+}
+
+/**
+ * The mapping of `--userns-remap`: `default`, USER, USER:GROUP, UID or UID:GID; empty: none. Several ranges of a user
+ * follow one another inside. Throws `invalid` for an unknown user and one without ranges.
+ */
+export function remapping(value: string, files: IdFiles): UserMapping | undefined {
+  if (value === '') return undefined;
+  const [user = '', group] = (value === 'default' ? DEFAULT_USER : value).split(':');
+  const owner = entryOf(files.passwd, user, 'user');
+  const own = entryOf(files.group, group ?? owner.gid, 'group');
+  return {
+    uids: rangesOf(files.subuid, [owner.name, owner.id], 'subuid', value),
+    gids: rangesOf(files.subgid, [own.name, own.id], 'subgid', value),
+  };
+}
+
+/** A line of passwd(5) or group(5) by its name or number. */
+function entryOf(
+  text: string,
+  wanted: string,
+  what: 'user' | 'group',
+): { name: string; id: string; gid: string } {
+  for (const line of text.split('\n')) {
+    const [name = '', , id = '', gid = ''] = line.split(':');
+    if (name !== '' && (name === wanted || id === wanted)) return { name, id, gid };
+  }
+  throw new TareError(
+    'invalid',
+    `userns-remap: unable to find ${what} ${wanted}: create it, or name another one`,
+  );
+}
+
+function rangesOf(text: string, owners: readonly string[], file: string, value: string): IdRange[] {
+  const ranges: IdRange[] = [];
+  let inside = 0;
+  for (const line of text.split('\n')) {
+    const match = /^([^:#]+):(\d+):(\d+)\s*$/.exec(line);
+    if (!match || !owners.includes(match[1]!)) continue;
+    const [outside, count] = [Number(match[2]), Number(match[3])];
+    ranges.push({ inside, outside, count });
+    inside += count;
+  }
+  if (ranges.length > 0) return ranges;
+  throw new TareError(
+    'invalid',
+    `userns-remap ${value}: no ${file} ranges found for ${owners[0]}: add a line such as "${owners[0]}:100000:65536" to /etc/${file}`,
+  );
+}
