@@ -207,7 +207,16 @@ export function composeContainers(foundation: ContainerFoundation) {
     log,
   });
   const trees = new RootedThreads();
-  const archives = new ContainerArchives({ set, supervisor, snapshotter, mounts, paths, trees, events });
+  const archives = new ContainerArchives({
+    set,
+    supervisor,
+    snapshotter,
+    mounts,
+    paths,
+    trees,
+    mapping,
+    events,
+  });
   const recovery = new ContainerRecovery({
     set,
     runtime,

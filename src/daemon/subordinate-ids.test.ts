@@ -2,7 +2,8 @@ import { expect, test } from 'bun:test';
 import { remapping } from './subordinate-ids.ts';
 
 const FILES = {
-  passwd: 'root:x:0:0::/root:/bin/sh\ndockremap:x:998:997::/:/bin/false\nmaria:x:1000:1000::/:/bin/sh\n',
+  passwd:
+    'root:x:0:0::/root:/bin/sh\ndockremap:x:998:997::/:/bin/false\nmaria:x:1000:1000::/:/bin/sh\nother:x:7:1000::/:/bin/sh\n',
   group: 'root:x:0:\ndockremap:x:997:\nmaria:x:1000:\nstaff:x:50:\n',
   subuid: '# comment\ndockremap:231072:65536\nmaria:100000:1000\nmaria:300000:5000\n',
   subgid: 'dockremap:231072:65536\n1000:400000:65536\nstaff:500000:10\n',
@@ -17,10 +18,13 @@ test.each([
   ['1000:50', [range(0, 100000, 1000), range(1000, 300000, 5000)], [range(0, 500000, 10)]],
 ])('%s', (value, uids, gids) => expect(remapping(value, FILES)).toEqual({ uids, gids }));
 
-test('nothing is asked', () => expect(remapping('', FILES)).toBeUndefined());
+test('nothing is asked, and root is not another than root', () => {
+  expect(remapping('', FILES)).toBeUndefined();
+  expect(remapping('root', FILES)).toBeUndefined();
+});
 
 test.each([
   ['nobody', 'unable to find user nobody'],
   ['maria:nogroup', 'unable to find group nogroup'],
-  ['root', 'no subuid ranges found for root: add a line such as "root:100000:65536" to /etc/subuid'],
+  ['other', 'no subuid ranges found for other: add a line such as "other:100000:65536" to /etc/subuid'],
 ])('%s is refused', (value, words) => expect(() => remapping(value, FILES)).toThrow(words));

@@ -41,6 +41,8 @@ export function remapping(value: string, files: IdFiles): UserMapping | undefine
   if (value === '') return undefined;
   const [user = '', group] = (value === 'default' ? DEFAULT_USER : value).split(':');
   const owner = entryOf(files.passwd, user, 'user');
+  // As dockerd: to remap root with itself is to have no user namespaces.
+  if (owner.name === 'root') return undefined;
   const own = entryOf(files.group, group ?? owner.gid, 'group');
   return {
     uids: rangesOf(files.subuid, [owner.name, owner.id], 'subuid', value),

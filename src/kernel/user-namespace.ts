@@ -9,6 +9,21 @@ export interface IdRange {
   readonly count: number;
 }
 
+/** The id that the kernel shows for those that a namespace does not map. */
+const NOBODY = 65_534;
+
+/** The parent namespace's id of one inside. */
+export function outsideId(ranges: readonly IdRange[], id: number): number {
+  const range = ranges.find(({ inside, count }) => id >= inside && id < inside + count);
+  return range === undefined ? NOBODY : range.outside + (id - range.inside);
+}
+
+/** The id inside of one of the parent namespace. */
+export function insideId(ranges: readonly IdRange[], id: number): number {
+  const range = ranges.find(({ outside, count }) => id >= outside && id < outside + count);
+  return range === undefined ? NOBODY : range.inside + (id - range.outside);
+}
+
 /** One more than the greatest id; the last one, 2^32 - 1, means none. */
 const ID_END = 2 ** 32 - 1;
 

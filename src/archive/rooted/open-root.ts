@@ -16,6 +16,7 @@ export interface OpenRoot {
   readonly fd: number;
   /** Devices (`major:minor`) of file systems that are mounted in the root and do not belong to the tree. */
   readonly foreign: ReadonlySet<string>;
+  readonly ids?: LivingRoot['ids'];
   close(): void;
 }
 
@@ -40,7 +41,7 @@ function openLiving(source: LivingRoot): OpenRoot {
     const foreign = foreignDevices(pid, source.mountPoints);
     // Looked at last: what was opened before belongs to the process that still is the right one now.
     if (!readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(source.cgroup)) throw gone();
-    return { fd, foreign, close: () => closeFile(fd) };
+    return { fd, foreign, ids: source.ids, close: () => closeFile(fd) };
   } catch (error) {
     closeFile(fd);
     throw ['ENOENT', 'ESRCH'].includes(codeOf(error) ?? '') ? gone(error) : error;

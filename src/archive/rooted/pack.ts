@@ -2,6 +2,7 @@ import { assertsDirectory, pathBase } from '../../base/go-paths.ts';
 import { Breath } from '../../base/streams.ts';
 import { closeFile, type FileStatus, FileType, statusOfFd } from '../../kernel/files.ts';
 import { OpenFlag } from '../../kernel/openat2.ts';
+import { insideId } from '../../kernel/user-namespace.ts';
 import { baseOf, parentOf } from '../byte-paths.ts';
 import { type ByteString, toByteString } from '../byte-string.ts';
 import { OutputBuffer } from '../output-buffer.ts';
@@ -37,7 +38,17 @@ export function packPath(root: OpenRoot, path: string): Packable {
   // The directory is pinned, its entry is looked at anew: only now, relative to that.
   const parent = openPath(root, parentOf(path) || '/', OpenFlag.DIRECTORY);
   const base = toByteString(baseOf(path));
-  return { status, tar: packOne({ path: base, status, directory: parent, base }) };
+  return { status, tar: packOne(withOwnerInside({ path: base, status, directory: parent, base }, root)) };
+}
+
+/** In a user namespace a file's owner is told as it is inside. */
+function withOwnerInside(item: TreeItem, { ids }: OpenRoot): TreeItem {
+  if (ids === undefined) return item;
+  const { status } = item;
+  return {
+    ...item,
+    status: { ...status, uid: insideId(ids.uids, status.uid), gid: insideId(ids.gids, status.gid) },
+  };
 }
 
 async function* packOne(item: TreeItem): AsyncGenerator<Uint8Array> {
@@ -63,7 +74,7 @@ async function* packDirectory(root: OpenRoot, fd: number, name: ByteString): Asy
     for (const item of walkTree(`/proc/self/fd/${fd}`, belongs)) {
       const isDirectory = (item.status.mode & FileType.MASK) === FileType.DIRECTORY;
       if (!isDirectory && !belongs(item)) continue;
-      yield* writer.member(item, below + item.path);
+      yield* writer.member(withOwnerInside(item, root), below + item.path);
       if (breath.due) await breath.take();
     }
     yield* writer.bytes(tarEnd());

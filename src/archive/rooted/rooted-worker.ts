@@ -2,6 +2,7 @@ import { TareError } from '../../base/errors.ts';
 import { codeOf } from '../../kernel/errno.ts';
 import { closeFile, FileType, statusOfFd } from '../../kernel/files.ts';
 import { OpenFlag, openAtRoot } from '../../kernel/openat2.ts';
+import { outsideId } from '../../kernel/user-namespace.ts';
 import { toByteString } from '../byte-string.ts';
 import { decompressed } from '../compression.ts';
 import { TarParser } from '../tar-parser.ts';
@@ -119,7 +120,11 @@ async function unpack(where: OpenRoot, options: UnpackOptions): Promise<void> {
     openAtRoot(where.fd, `${toByteString(path)}/${below}`, OpenFlag.PATH | OpenFlag.DIRECTORY);
   const directories = new Directories(fd, through);
   const { owner, keepKinds } = options;
-  const ownerOf = (entry: { uid: number; gid: number }): { uid: number; gid: number } => owner ?? entry;
+  const ownerOf = (entry: { uid: number; gid: number }): { uid: number; gid: number } => {
+    const inside = owner ?? entry;
+    if (where.ids === undefined) return inside;
+    return { uid: outsideId(where.ids.uids, inside.uid), gid: outsideId(where.ids.gids, inside.gid) };
+  };
   const unpacker = new Unpacker(directories, { destination: path, keepKinds, ownerOf });
   const parser = new TarParser(unpacker);
   try {

@@ -1,3 +1,5 @@
+import type { IdRange } from '../../kernel/user-namespace.ts';
+
 /**
  * Files of a root that somebody else may be changing at the same time: a container's.
  *
@@ -49,6 +51,8 @@ export interface LivingRoot {
   readonly cgroup: string;
   /** Mount points whose contents belong to the tree; those below any other but `/` do not. */
   readonly mountPoints: readonly string[];
+  /** Maps of its user namespace: owners in tars are those inside. undefined: as the host has them. */
+  readonly ids?: { readonly uids: readonly IdRange[]; readonly gids: readonly IdRange[] } | undefined;
 }
 
 export interface MountedRoot {

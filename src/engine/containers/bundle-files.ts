@@ -1,5 +1,6 @@
 import { chownSync, mkdirSync } from 'node:fs';
 import { mount } from '../../kernel/mount.ts';
+import { outsideId } from '../../kernel/user-namespace.ts';
 import { applyEdits } from '../../runtime/cdi/apply-edits.ts';
 import type { CdiRegistry } from '../../runtime/cdi/cdi-registry.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
@@ -20,7 +21,7 @@ import { linkFacts } from './links.ts';
 import type { Container } from './model.ts';
 import type { ContainerPaths } from './paths.ts';
 import { execInput, specInput } from './spec-input.ts';
-import { hostId, type UserMapping } from './user-mapping.ts';
+import type { UserMapping } from './user-mapping.ts';
 
 /** What writing bundles takes. */
 export interface BundleFilesParts {
@@ -100,7 +101,7 @@ export class BundleFiles implements BundleWriter {
 
 /** As dockerd: the container's root may write its own files of /etc. */
 function giveToRoot(paths: readonly string[], { uids, gids }: UserMapping): void {
-  for (const path of paths) chownSync(path, hostId(uids, 0), hostId(gids, 0));
+  for (const path of paths) chownSync(path, outsideId(uids, 0), outsideId(gids, 0));
 }
 
 /** A shareable /dev/shm lives on the host so that other containers can mount it too. */

@@ -11,6 +11,7 @@ import { isAlive } from './lifecycle.ts';
 import type { Container, MountPoint } from './model.ts';
 import type { ContainerPaths } from './paths.ts';
 import type { Supervisor } from './supervisor.ts';
+import type { UserMapping } from './user-mapping.ts';
 
 /** What copying files takes. */
 export interface ContainerArchivesParts {
@@ -20,6 +21,7 @@ export interface ContainerArchivesParts {
   readonly mounts: Pick<ContainerMounts, 'prepare' | 'release'>;
   readonly paths: ContainerPaths;
   readonly trees: RootedTrees;
+  readonly mapping: (container: Container) => UserMapping | undefined;
   readonly events: EventBus;
 }
 
@@ -95,12 +97,16 @@ export class ContainerArchives {
     container: Container,
     body: (tree: RootedTree, container: Container) => Promise<T>,
   ): Promise<T> {
-    if (isAlive(container.state)) return await this.#with(livingRoot(container), container, body);
+    if (isAlive(container.state)) {
+      const root = livingRoot(container, this.#parts.mapping(container));
+      return await this.#with(root, container, body);
+    }
     const { mounts } = this.#parts;
     try {
       // With owners as they are on the disk: nobody's user is looked up in a root that is not mounted.
       const unmapped = container.mounts.map(({ idmap: _, ...point }) => point);
-      const points = await mounts.prepare({ ...container, mounts: unmapped });
+      const hostConfig = { ...container.hostConfig, usernsMode: 'host' };
+      const points = await mounts.prepare({ ...container, hostConfig, mounts: unmapped });
       const root = this.#mountedRoot(container, points);
       return await this.#with(root, container, body);
     } finally {
@@ -140,13 +146,13 @@ export class ContainerArchives {
   }
 }
 
-function livingRoot({ id, state, mounts, hostConfig }: Container): RootSource {
+function livingRoot({ id, state, mounts, hostConfig }: Container, ids: UserMapping | undefined): RootSource {
   const mountPoints = [
     ...mounts.map(({ destination }) => destination),
     ...Object.keys(hostConfig.tmpfs),
     ...NETWORK_FILES,
   ];
-  return { kind: 'living', pid: state.pid, cgroup: id, mountPoints };
+  return { kind: 'living', pid: state.pid, cgroup: id, mountPoints, ids };
 }
 
 /** Files that are mounted in every container and count as its own. */

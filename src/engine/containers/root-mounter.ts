@@ -84,7 +84,7 @@ export class RootMounter {
         return option;
       });
       // Upper and work directory must be on one mount (overlayfs.rst): both are in the snapshot's directory.
-      const upper = valueOf(spec.options, 'upperdir');
+      const upper = optionValue(spec.options, 'upperdir');
       const directory = upper.slice(0, upper.lastIndexOf('/'));
       const place = copy(directory);
       const moved = options.map((option) =>
@@ -104,6 +104,6 @@ export class RootMounter {
   }
 }
 
-function valueOf(options: readonly string[], name: string): string {
+function optionValue(options: readonly string[], name: string): string {
   return options.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
 }

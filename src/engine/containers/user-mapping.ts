@@ -34,11 +34,3 @@ export function checkMapped(host: HostConfig): void {
     throw fail('cannot share the host PID namespace when user namespaces are enabled');
   }
 }
-
-/** The host's id of an id inside; the kernel's "nobody" for one that is not mapped. */
-export function hostId(ranges: readonly IdRange[], inside: number): number {
-  const range = ranges.find((one) => inside >= one.inside && inside < one.inside + one.count);
-  return range === undefined ? NOBODY : range.outside + (inside - range.inside);
-}
-
-const NOBODY = 65_534;
