@@ -11,6 +11,7 @@ import { Floor } from './floor.ts';
 import { Groups } from './groups.ts';
 import { removeRegistries } from './image-registry.ts';
 import { IMAGE_WORKLOADS } from './image-workloads.ts';
+import { LOG_WORKLOADS } from './log-workloads.ts';
 import { PodmanEngine } from './podman.ts';
 import { REGISTRY_WORKLOADS } from './registry-workloads.ts';
 import { describeMachine, type Row, table } from './report.ts';
@@ -19,7 +20,13 @@ import { TareEngine } from './tare.ts';
 import { newerDebian } from './tree.ts';
 import { WORKLOADS as ENGINE_WORKLOADS, median, type Workload } from './workloads.ts';
 
-const WORKLOADS = [...ENGINE_WORKLOADS, ...IMAGE_WORKLOADS, ...REGISTRY_WORKLOADS, ...STORAGE_WORKLOADS];
+const WORKLOADS = [
+  ...ENGINE_WORKLOADS,
+  ...IMAGE_WORKLOADS,
+  ...LOG_WORKLOADS,
+  ...REGISTRY_WORKLOADS,
+  ...STORAGE_WORKLOADS,
+];
 
 const HELP = `Usage: bun run bench [OPTIONS]
 

@@ -1,10 +1,12 @@
 import type { Logger } from '../base/log.ts';
 import type { ContainerSet } from '../engine/containers/container-set.ts';
+import { isAlive } from '../engine/containers/lifecycle.ts';
 import { LogKeeper } from '../engine/containers/logging/log-keeper.ts';
 import { LogShippers } from '../engine/containers/logging/log-shippers.ts';
 import type { ContainerPaths } from '../engine/containers/paths.ts';
 import type { Waiters } from '../engine/containers/waiters.ts';
 import type { EventBus } from '../engine/events/events.ts';
+import { Inotify, Watch } from '../kernel/inotify.ts';
 import { compressRotated } from '../runtime/log/compress.ts';
 import { rotateLog } from '../runtime/log/rotate.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -26,8 +28,10 @@ export interface LogComposition {
 
 /** Keeping logs small and sending them away, for each container from its start to its removal. */
 export function composeLogs({ config, set, paths, runtime, waiters, events, log }: LogComposition) {
+  const writes = new Inotify();
   const keeper = new LogKeeper({
-    containers: () => set.list(),
+    container: (id) => set.byId(id),
+    onWrite: (path, listener) => writes.once(path, Watch.MODIFY, listener),
     path: (id) => paths.log(id),
     rotate: async (id, path, keep) => {
       rotateLog(path, keep);
@@ -45,19 +49,24 @@ export function composeLogs({ config, set, paths, runtime, waiters, events, log 
   events.subscribe(undefined, ({ type, action, id }) => {
     if (type !== 'container') return;
     const container = set.byId(id);
+    if (action === 'die' || action === 'destroy') keeper.drop(id);
     if (action === 'destroy') shippers.stop(id);
     if (action !== 'start' || !container) return;
-    keeper.wake();
+    keeper.keep(id);
     shippers.start(container);
   });
   return {
     shippers,
-    /** Sends what the last daemon did not. */
+    /** Goes on with what the last daemon left. */
     resume(): void {
-      for (const container of set.list()) shippers.start(container);
+      for (const container of set.list()) {
+        if (isAlive(container.state)) keeper.keep(container.id);
+        shippers.start(container);
+      }
     },
     close(): void {
       keeper.close();
+      writes.close();
       shippers.close();
     },
   };

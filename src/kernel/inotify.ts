@@ -43,7 +43,11 @@ export class Inotify {
    */
   watch(path: string, mask: number, listener: (event: WatchEvent) => void): () => void {
     const IN_MASK_ADD = 0x20000000;
-    const id = check(libc.inotify_add_watch(this.#fd, cstr(path), mask | IN_MASK_ADD), 'inotify', path);
+    const id = check(
+      libc.inotify_add_watch(this.#fd, cstr(path), (mask | IN_MASK_ADD) >>> 0),
+      'inotify',
+      path,
+    );
     const set = this.#listeners.get(id) ?? new Set();
     this.#listeners.set(id, set);
     set.add(listener);
@@ -52,6 +56,20 @@ export class Inotify {
       if (this.#listeners.get(id) !== set) return;
       this.#listeners.delete(id);
       libc.inotify_rm_watch(this.#fd, id);
+    };
+  }
+
+  /** Calls back once, at the next event of `mask`; returns the function that ends the waiting. Throws as `watch`. */
+  once(path: string, mask: number, listener: () => void): () => void {
+    let waiting = true;
+    const IN_ONESHOT = 0x80000000;
+    const unwatch = this.watch(path, (mask | IN_ONESHOT) >>> 0, () => {
+      if (waiting) listener();
+      waiting = false;
+    });
+    return () => {
+      waiting = false;
+      unwatch();
     };
   }
 
