@@ -1,6 +1,7 @@
 /** The rows of the table: what is measured, on which engines, and what is to be reached. */
 import { readFileSync } from 'node:fs';
 import { until } from '../test/support/command.ts';
+import { removeAll } from './daemon.ts';
 import { type Engine, memory, timed } from './engine.ts';
 
 export type Unit = 'ms' | 'MB' | 'x';
@@ -119,6 +120,22 @@ export const WORKLOADS: readonly Workload[] = [
     unit: 'ms',
     runs: 1,
     measure: async (engine) => remove(engine, (await startMany(engine, 50, 4)).ids),
+  },
+  {
+    id: 'stats',
+    title: '`stats --no-stream` of 50 running',
+    target: '<= 0.5x',
+    unit: 'ms',
+    runs: 5,
+    needsDaemon: true,
+    prepare: async (engine) => void (await startMany(engine, 50, 4)),
+    measure: async (engine) => {
+      const { milliseconds, stdout } = await timed(engine, ['stats', '--no-stream']);
+      const rows = stdout.split('\n').filter((line) => /^[0-9a-f]{12} .*%/.test(line)).length;
+      if (rows !== 50) throw new Error(`${rows} rows instead of 50`);
+      return milliseconds;
+    },
+    finish: async (engine) => removeAll(engine),
   },
   {
     id: 'rest',

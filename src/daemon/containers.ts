@@ -166,7 +166,7 @@ export function composeContainers(foundation: ContainerFoundation) {
       filler: new VolumeFiller(snapshotter, volumes, paths, log),
       initLayer,
       remap: foundation.remap,
-      cgroups: machine.cgroups,
+      machine,
       logDefaults: () => live().logConfig,
       events,
       log,

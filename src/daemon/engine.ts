@@ -194,6 +194,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     runtime: { name: features.name, path: Bun.which('crun') ?? 'crun', version: features.version },
     cgroupDriver: config.cgroupDriver,
     components: [],
+    facts: machine,
     initVersion: '',
     containers,
     images,

@@ -7,6 +7,7 @@ import { Hubs } from './attach/hubs.ts';
 import type { Cgroup, CgroupLayout } from './cgroups/cgroup.ts';
 import { readLayout } from './cgroups/layout.ts';
 import { MoveAhead } from './cgroups/move-ahead.ts';
+import { grantRealtime } from './cgroups/realtime.ts';
 import type { CgroupStatistics } from './cgroups/statistics.ts';
 import { reopenLogFile, resizeTerminal } from './conmon/control.ts';
 import { Execs } from './conmon/execs.ts';
@@ -154,6 +155,8 @@ class CrunRuntime implements Runtime {
     const { id, bundle } = request;
     const exitFile = this.#paths.exitFile(id);
     rmSync(exitFile, { force: true });
+    const { cgroupsPath, resources } = notes.spec.linux;
+    grantRealtime(this.#layout, cgroupsPath ?? '', resources?.cpu);
     const monitor = launchMonitor(this.#settings, bundle, monitorOptions(request, this.#paths.exits), false);
     const message = await monitor.sync.next();
     monitor.sync.close();
@@ -162,7 +165,7 @@ class CrunRuntime implements Runtime {
     const monitorProcess = identify(monitor.pid);
     if (!process || !monitorProcess) {
       await monitor.exited;
-      await this.#remains.clear(id, bundle);
+      await this.#remains.clear(id, bundle, cgroupsPath);
       throw createFailure(message?.message ?? complaint, notes.spec.process.args[0] ?? '');
     }
     const record: MonitorRecord = {

@@ -95,6 +95,30 @@ describe.each(CLIENTS)('%s', (client) => {
   });
 });
 
+test.skipIf(REFERENCE)(
+  'the rest: --cpu-period, --cpu-quota, --cpu-rt-*, --cpuset-mems, --blkio-weight, no limits',
+  async () => {
+    const id = await daemon.ok('tare', ['run', '-d', '--pids-limit', '7', ...IDLE]);
+    const pid = await pidOf(id);
+    const update = (...flags: string[]) => daemon.ok('tare', ['update', ...flags, id]);
+    await update('--cpu-period', '50000', '--cpu-quota', '20000', '--cpuset-mems', '0');
+    expect(cgroupFile(pid, 'cpu/cpu.cfs_period_us', 'cpu.max')).toMatch(/^(20000 )?50000$/);
+    expect(cgroupFile(pid, 'cpu/cpu.cfs_quota_us', 'cpu.max')).toMatch(/^20000( 50000)?$/);
+    expect(cgroupFile(pid, 'cpuset/cpuset.mems', 'cpuset.mems')).toBe('0');
+    await update('--pids-limit', '-1');
+    expect(cgroupFile(pid, 'pids/pids.max', 'pids.max')).toBe('max');
+    const weight = await daemon.tare('update', '--blkio-weight', '300', id);
+    expect(weight.code).toBe(0);
+    const { BlkioWeight } = (await inspect(id)).HostConfig;
+    // A warning, and then it is not stored either.
+    expect(BlkioWeight).toBe(weight.stdout.includes('Block I/O weight') ? 0 : 300);
+    const realtime = await daemon.tare('update', '--cpu-rt-period', '400000', '--cpu-rt-runtime', '1000', id);
+    if (realtime.code === 0) expect(cgroupFile(pid, 'cpu/cpu.rt_runtime_us', '')).toBe('1000');
+    else expect(realtime.stderr).toContain('Your kernel does not support CPU real-time scheduler');
+    await daemon.ok('tare', ['rm', '-f', id]);
+  },
+);
+
 test.skipIf(REFERENCE || UNIFIED)(
   'memory in use cannot be taken away: nothing changes',
   async () => {

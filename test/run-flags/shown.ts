@@ -97,9 +97,88 @@ export const SHOWN_RUN: Readonly<Record<string, Shown>> = {
   uts: here('modes', '--uts host has the host name of the host, and none of its own'),
   volume: here('run', '-v and --mount: binds and named volumes'),
   workdir: here('run', FORM),
+  'blkio-weight': here(
+    'limits',
+    'throttles by number, weights of blocks, real-time: in the cgroup, or a warning',
+  ),
+  'blkio-weight-device': here(
+    'limits',
+    'throttles by number, weights of blocks, real-time: in the cgroup, or a warning',
+  ),
+  'cgroup-parent': here('limits', '--cgroup-parent, --cgroupns'),
+  'cpu-period': here('limits', '--cpuset-cpus is what a program sees; period and quota as asked'),
+  'cpu-quota': here('limits', '--cpuset-cpus is what a program sees; period and quota as asked'),
+  'cpu-rt-period': here('limits', '--cpu-rt-period and --cpu-rt-runtime: real-time on v1, refused elsewhere'),
+  'cpu-rt-runtime': here(
+    'limits',
+    '--cpu-rt-period and --cpu-rt-runtime: real-time on v1, refused elsewhere',
+  ),
+  'cpu-shares': here('limits', '--cpu-shares: twice as much is twice the time on one processor'),
+  'cpuset-cpus': here('limits', '--cpuset-cpus is what a program sees; period and quota as asked'),
+  'cpuset-mems': here('limits', '--cpu-rt-period and --cpu-rt-runtime: real-time on v1, refused elsewhere'),
+  'device-read-bps': here(
+    'limits',
+    'throttles by number, weights of blocks, real-time: in the cgroup, or a warning',
+  ),
+  'device-read-iops': here(
+    'limits',
+    'throttles by number, weights of blocks, real-time: in the cgroup, or a warning',
+  ),
+  'device-write-bps': here('limits', '--device-write-bps: 3 MB at 1 MB a second take their time'),
+  'device-write-iops': here(
+    'limits',
+    'throttles by number, weights of blocks, real-time: in the cgroup, or a warning',
+  ),
+  'memory-reservation': here(
+    'limits',
+    '--memory-reservation and --memory-swappiness; what v2 lacks is a warning',
+  ),
+  'memory-swap': here('limits', 'a process that allocates past its limit is killed, and that is reported'),
+  'memory-swappiness': here(
+    'limits',
+    '--memory-reservation and --memory-swappiness; what v2 lacks is a warning',
+  ),
+  'oom-kill-disable': here(
+    'limits',
+    '-m 512m --memory-swap=1g --oom-kill-disable: it waits, and update frees it',
+  ),
+  'oom-score-adj': here('limits', '--ulimit, --oom-score-adj: of the first process and of an exec'),
 };
 
-export const SHOWN_UPDATE: Readonly<Record<string, Shown>> = {};
+export const SHOWN_UPDATE: Readonly<Record<string, Shown>> = {
+  'blkio-weight': here(
+    'update',
+    'the rest: --cpu-period, --cpu-quota, --cpu-rt-*, --cpuset-mems, --blkio-weight, no limits',
+  ),
+  'cpu-period': here(
+    'update',
+    'the rest: --cpu-period, --cpu-quota, --cpu-rt-*, --cpuset-mems, --blkio-weight, no limits',
+  ),
+  'cpu-quota': here(
+    'update',
+    'the rest: --cpu-period, --cpu-quota, --cpu-rt-*, --cpuset-mems, --blkio-weight, no limits',
+  ),
+  'cpu-rt-period': here(
+    'update',
+    'the rest: --cpu-period, --cpu-quota, --cpu-rt-*, --cpuset-mems, --blkio-weight, no limits',
+  ),
+  'cpu-rt-runtime': here(
+    'update',
+    'the rest: --cpu-period, --cpu-quota, --cpu-rt-*, --cpuset-mems, --blkio-weight, no limits',
+  ),
+  'cpu-shares': here('update', 'all at once: in the kernel, in inspect, and after a restart'),
+  cpus: here('update', 'all at once: in the kernel, in inspect, and after a restart'),
+  'cpuset-cpus': here('update', 'all at once: in the kernel, in inspect, and after a restart'),
+  'cpuset-mems': here(
+    'update',
+    'the rest: --cpu-period, --cpu-quota, --cpu-rt-*, --cpuset-mems, --blkio-weight, no limits',
+  ),
+  memory: here('update', 'all at once: in the kernel, in inspect, and after a restart'),
+  'memory-reservation': here('update', 'all at once: in the kernel, in inspect, and after a restart'),
+  'memory-swap': here('update', 'one that is stopped has its new limits when it starts; the event'),
+  'pids-limit': here('update', 'all at once: in the kernel, in inspect, and after a restart'),
+  restart: here('update', 'one that is stopped has its new limits when it starts; the event'),
+};
 
 export const SHOWN_EXEC: Readonly<Record<string, Shown>> = {
   detach: here('lifecycle', EXEC),

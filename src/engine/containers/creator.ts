@@ -6,9 +6,8 @@ import { isKind, messageOf, TareError } from '../../base/errors.ts';
 import { newId, shortId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import { checkCapabilities } from '../../runtime/spec/capabilities.ts';
-import type { CgroupAbilities } from '../../runtime/spec/input.ts';
+import type { MachineFacts } from '../../runtime/spec/input.ts';
 import { MASKED_PATHS, READONLY_PATHS } from '../../runtime/spec/paths.ts';
-import { adaptResources } from '../../runtime/spec/resources.ts';
 import { parseSecurityOptions } from '../../runtime/spec/security-options.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
@@ -26,6 +25,7 @@ import { INITIAL_STATE } from './lifecycle.ts';
 import { resolveLinks } from './links.ts';
 import { logAttributes } from './logging/log-attributes.ts';
 import { type LogConfig, withLogDefaults } from './logging/log-config.ts';
+import { fitToMachine } from './machine-check.ts';
 import { mergeConfig } from './merge-config.ts';
 import type { Container, ContainerConfig, CreateContainer, HostConfig } from './model.ts';
 import { networkMode } from './modes.ts';
@@ -48,8 +48,8 @@ export interface CreatorParts {
   readonly initLayer: string;
   /** The daemon's mapping of users; undefined: none. */
   readonly remap: UserMapping | undefined;
-  /** Which limits this machine can set; the others are dropped with a warning. */
-  readonly cgroups: CgroupAbilities;
+  /** What it cannot do is dropped with a warning. */
+  readonly machine: MachineFacts;
   /** The daemon's driver and its options. */
   readonly logDefaults: () => LogConfig;
   readonly events: EventBus;
@@ -78,7 +78,7 @@ export class ContainerCreator {
     checkRequest(config, asked);
     checkCapabilities(asked.capAdd, asked.capDrop);
     parseSecurityOptions(asked.securityOpt);
-    const { resources, warnings } = adaptResources(asked.resources, this.#parts.cgroups);
+    const { resources, warnings } = fitToMachine(asked, this.#parts.machine);
     const hostConfig = { ...asked, resources, links: resolveLinks(asked, (ref) => set.find(ref)) };
     const endpoints = this.#knownEndpoints(request, hostConfig);
     const undo = new UndoStack();

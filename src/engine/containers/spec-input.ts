@@ -236,6 +236,7 @@ export function execInput(
     capDrop: hostConfig.capDrop,
     security: parseSecurityOptions(hostConfig.securityOpt),
     ulimits: hostConfig.resources.ulimits,
+    oomScoreAdj: hostConfig.oomScoreAdj,
     machine: facts.machine,
   };
 }

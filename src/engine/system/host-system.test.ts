@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { CgroupAbilities } from '../../runtime/spec/input.ts';
 import type { Container } from '../containers/model.ts';
 import { HostSystem } from './host-system.ts';
 import { Machine } from './machine.ts';
@@ -19,8 +20,25 @@ function machine(name: string, files: Record<string, string>): Machine {
 
 const container = (status: string) => ({ state: { status } }) as Container;
 
-function system(of: Machine): HostSystem {
+const EVERYTHING: CgroupAbilities = {
+  memory: true,
+  swap: true,
+  memoryReservation: true,
+  swappiness: true,
+  oomKillDisable: true,
+  cpuShares: true,
+  cpuCfs: true,
+  cpuRealtime: true,
+  cpuset: true,
+  pids: true,
+  blkioWeight: true,
+  blkioWeightDevice: true,
+  blkioThrottle: true,
+};
+
+function system(of: Machine, cgroupVersion: 1 | 2 = 1, lacks: Partial<CgroupAbilities> = {}): HostSystem {
   return new HostSystem({
+    facts: { cgroupVersion, cgroups: { ...EVERYTHING, ...lacks } },
     id: 'id',
     version: '1.2.3',
     gitCommit: 'abc',
@@ -57,9 +75,8 @@ describe('host system', () => {
       'proc/swaps': '',
       'proc/sys/net/ipv4/ip_forward': '1\n',
       'etc/os-release': 'PRETTY_NAME="Debian GNU/Linux 12"\nVERSION_ID="12"\n',
-      'sys/fs/cgroup/cgroup.controllers': 'cpuset cpu io memory pids\n',
     });
-    const info = await system(v2).info();
+    const info = await system(v2, 2, { oomKillDisable: false }).info();
     expect(info).toMatchObject({
       cgroupVersion: 2,
       memory: 2048 * 1024,
@@ -80,16 +97,19 @@ describe('host system', () => {
 
   test('what a machine lacks becomes a warning', async () => {
     const v1 = machine('v1', {
-      'sys/fs/cgroup/memory/memory.limit_in_bytes': '',
-      'sys/fs/cgroup/memory/memory.oom_control': '',
-      'sys/fs/cgroup/cpu/cpu.shares': '',
       'proc/sys/net/ipv4/ip_forward': '0',
     });
-    const info = await system(v1).info();
+    const info = await system(v1, 1, { swap: false, blkioWeight: false, blkioThrottle: false }).info();
     expect(info.cgroupVersion).toBe(1);
     expect(info.limits).toMatchObject({ memory: true, swap: false, oomKillDisable: true, cpuShares: true });
-    expect(info.warnings).toContain('WARNING: No swap limit support');
-    expect(info.warnings).toContain('WARNING: IPv4 forwarding is disabled');
+    expect(info.warnings).toEqual([
+      'WARNING: No swap limit support',
+      'WARNING: No blkio throttle.read_bps_device support',
+      'WARNING: No blkio throttle.write_bps_device support',
+      'WARNING: No blkio throttle.read_iops_device support',
+      'WARNING: No blkio throttle.write_iops_device support',
+      'WARNING: IPv4 forwarding is disabled',
+    ]);
     expect(info.operatingSystem).toBe('Linux');
   });
 

@@ -1,8 +1,10 @@
 import { arch, availableParallelism, hostname, machine, release } from 'node:os';
 import type { CdiRegistry } from '../../runtime/cdi/cdi-registry.ts';
+import type { MachineFacts } from '../../runtime/spec/input.ts';
 import type { Container } from '../containers/model.ts';
+import { limitSupport, limitWarnings } from './limit-support.ts';
 import { Machine } from './machine.ts';
-import type { LimitSupport, SystemInfo, SystemService, SystemVersion } from './system.ts';
+import type { SystemInfo, SystemService, SystemVersion } from './system.ts';
 
 export interface HostSystemOptions {
   /** A stable id of this data root. */
@@ -36,25 +38,14 @@ export interface HostSystemOptions {
   readonly userNamespaces: boolean;
   readonly cdi: Pick<CdiRegistry, 'directories' | 'list'>;
   readonly machine?: Machine;
+  /** What containers are limited with: `info` says what `create` can do. */
+  readonly facts: Pick<MachineFacts, 'cgroupVersion' | 'cgroups'>;
 }
 
 /** Docker's names of processor architectures. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' };
 
-/** Warnings that dockerd gives for limits the machine cannot set. */
-const LIMIT_WARNINGS: ReadonlyArray<readonly [keyof LimitSupport, string]> = [
-  ['memory', 'WARNING: No memory limit support'],
-  ['swap', 'WARNING: No swap limit support'],
-  ['cpuCfsQuota', 'WARNING: No cpu cfs quota support'],
-  ['cpuCfsPeriod', 'WARNING: No cpu cfs period support'],
-  ['cpuShares', 'WARNING: No cpu shares support'],
-  ['cpuSet', 'WARNING: No cpuset support'],
-  ['pids', 'WARNING: No pids limit support'],
-];
-
 interface StaticFacts {
-  readonly limits: LimitSupport;
-  readonly cgroupVersion: 1 | 2;
   readonly os: { readonly name: string; readonly version: string };
   readonly memory: number;
 }
@@ -88,8 +79,6 @@ export class HostSystem implements SystemService {
 
   #readStatic(): StaticFacts {
     return {
-      limits: this.#machine.limits(),
-      cgroupVersion: this.#machine.cgroupVersion(),
       os: this.#machine.operatingSystem(),
       memory: this.#machine.memory(),
     };
@@ -98,7 +87,8 @@ export class HostSystem implements SystemService {
   async info(): Promise<SystemInfo> {
     const { containers, images, ...options } = this.#options;
     this.#static ??= this.#readStatic();
-    const { limits, cgroupVersion, os, memory } = this.#static;
+    const { os, memory } = this.#static;
+    const { cgroupVersion, cgroups } = options.facts;
     const ipv4Forwarding = this.#machine.ipv4Forwarding();
     return {
       id: options.id,
@@ -110,7 +100,7 @@ export class HostSystem implements SystemService {
       volumeDrivers: options.volumeDrivers(),
       logDrivers: options.logDrivers,
       logDriver: options.logDriver(),
-      limits,
+      limits: limitSupport(cgroups),
       cgroupDriver: options.cgroupDriver,
       cgroupVersion,
       ipv4Forwarding,
@@ -144,7 +134,7 @@ export class HostSystem implements SystemService {
         no: options.proxies.no,
       },
       warnings: [
-        ...LIMIT_WARNINGS.filter(([limit]) => !limits[limit]).map(([, warning]) => warning),
+        ...limitWarnings(cgroups, cgroupVersion),
         ...(ipv4Forwarding ? [] : ['WARNING: IPv4 forwarding is disabled']),
       ],
     };

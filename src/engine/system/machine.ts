@@ -1,5 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import type { LimitSupport } from './system.ts';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** Reads what the kernel tells about the machine; the root can be another directory in tests. */
 export class Machine {
@@ -15,10 +14,6 @@ export class Machine {
     } catch {
       return '';
     }
-  }
-
-  #has(path: string): boolean {
-    return existsSync(this.#root + path);
   }
 
   /** Total memory in bytes. */
@@ -45,45 +40,5 @@ export class Machine {
     } catch {
       return 0;
     }
-  }
-
-  /** 2 when all controllers are in the unified hierarchy. */
-  cgroupVersion(): 1 | 2 {
-    return this.#has('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1;
-  }
-
-  /** Which controllers and files there are to set limits with. */
-  limits(): LimitSupport {
-    return this.cgroupVersion() === 2 ? this.#limitsV2() : this.#limitsV1();
-  }
-
-  #limitsV1(): LimitSupport {
-    const file = (path: string) => this.#has(`/sys/fs/cgroup/${path}`);
-    return {
-      memory: file('memory/memory.limit_in_bytes'),
-      swap: file('memory/memory.memsw.limit_in_bytes'),
-      oomKillDisable: file('memory/memory.oom_control'),
-      cpuCfsPeriod: file('cpu/cpu.cfs_period_us'),
-      cpuCfsQuota: file('cpu/cpu.cfs_quota_us'),
-      cpuShares: file('cpu/cpu.shares'),
-      cpuSet: file('cpuset/cpuset.cpus'),
-      pids: file('pids'),
-    };
-  }
-
-  #limitsV2(): LimitSupport {
-    const controllers = this.#read('/sys/fs/cgroup/cgroup.controllers').split(/\s+/);
-    const has = (name: string) => controllers.includes(name);
-    return {
-      memory: has('memory'),
-      swap: has('memory') && this.#has('/proc/swaps'),
-      // The unified hierarchy has no such switch.
-      oomKillDisable: false,
-      cpuCfsPeriod: has('cpu'),
-      cpuCfsQuota: has('cpu'),
-      cpuShares: has('cpu'),
-      cpuSet: has('cpuset'),
-      pids: has('pids'),
-    };
   }
 }

@@ -4,6 +4,7 @@ import { codeOf } from '../../kernel/errno.ts';
 import type { OciResources } from '../spec/oci-spec.ts';
 import { applySettings } from './apply.ts';
 import { readNumber } from './files.ts';
+import { grantRealtime } from './realtime.ts';
 import { settingsV1 } from './settings-v1.ts';
 import { settingsV2 } from './settings-v2.ts';
 import type { CgroupStatistics } from './statistics.ts';
@@ -77,6 +78,7 @@ export class Cgroup {
       return base !== undefined && existsSync(join(base, file));
     };
     if (this.#layout.version === 1) {
+      grantRealtime(this.#layout, this.#path, limits.cpu);
       const memory = readNumber(join(directory('memory') ?? '', 'memory.limit_in_bytes'));
       applySettings(directory, settingsV1(limits, { memory, has }));
       return;

@@ -14,6 +14,7 @@ import { readExitFile } from './exit-file.ts';
 import type { ExitWatch } from './exit-watch.ts';
 import { launchMonitor, type MonitorSettings } from './launch.ts';
 import { type MonitorRecord, readRecord, writeRecord } from './monitor-record.ts';
+import { withOomScore } from './oom-score.ts';
 import type { SyncPipe } from './sync-pipe.ts';
 import type { Tracked } from './tracked.ts';
 
@@ -98,7 +99,13 @@ export class Execs {
       removeDirectory(directory);
       throw fromNodeError(error, 'writing the configuration of the exec');
     }
-    const monitor = launchMonitor(this.#settings, directory, options, request.attach);
+    const monitor = launchMonitor(
+      this.#settings,
+      directory,
+      options,
+      request.attach,
+      withOomScore(spec.oomScoreAdj),
+    );
     this.#pipes.add(monitor.sync);
     try {
       const starting: Tracked = {

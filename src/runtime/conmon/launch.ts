@@ -39,18 +39,20 @@ const ATTACH_FD = 5;
 /**
  * Starts conmon with `options`. It is this process's own child (`--sync`: no second fork), in a session of its
  * own, and goes on when this process ends. With `handshake` (an exec that is attached to), it tells when its
- * attach socket is there and runs the process only after `go()`.
+ * attach socket is there and runs the process only after `go()`. `prefix` stands before crun's command line.
  */
 export function launchMonitor(
   settings: MonitorSettings,
   directory: string,
   options: readonly string[],
   handshake: boolean,
+  prefix: readonly string[] = [],
 ): LaunchedMonitor {
   const sync = makePipe();
   const errors = makePipe();
   const start = handshake ? makePipe() : undefined;
   const ready = handshake ? makePipe() : undefined;
+  const [runtime = settings.crun, ...words] = [...prefix, settings.crun];
   const child = Bun.spawn({
     cmd: [
       settings.conmon,
@@ -59,7 +61,8 @@ export function launchMonitor(
       '--sync',
       '--no-sync-log',
       '-r',
-      settings.crun,
+      runtime,
+      ...words.map((word) => `--runtime-arg=${word}`),
       `--runtime-arg=--root=${settings.crunRoot}`,
       '--full-attach',
       ...(settings.systemdCgroup ? ['--systemd-cgroup'] : []),

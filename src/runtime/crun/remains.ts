@@ -102,9 +102,13 @@ export class Remains {
     }
   }
 
-  /** Removes everything that a dead container left. */
-  async clear(id: string, bundle: string | undefined): Promise<void> {
-    const cgroup = this.cgroup(id);
+  /**
+   * Removes everything that a dead container left. `cgroupsPath`: of one that crun could not make: it forgets the
+   * container and leaves the cgroups when a limit cannot be written.
+   */
+  async clear(id: string, bundle: string | undefined, cgroupsPath = ''): Promise<void> {
+    const made = cgroupsPath.endsWith(`/${id}`) ? new Cgroup(this.#layout, cgroupsPath) : undefined;
+    const cgroup = this.cgroup(id) ?? made;
     if (cgroup && !cgroup.remove() && !(await empty(cgroup))) {
       const { crun, crunRoot } = this.#settings;
       const { stderr } = await runCrun(crun, crunRoot, ['delete', '--force', id]);

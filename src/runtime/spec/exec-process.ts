@@ -3,7 +3,7 @@ import { chooseCapabilities } from './capabilities.ts';
 import { processEnvironment } from './environment.ts';
 import type { MachineFacts, ResolvedUser, Ulimit } from './input.ts';
 import type { OciProcess } from './oci-spec.ts';
-import { ociRlimits } from './process-limits.ts';
+import { allowedOomScore, ociRlimits } from './process-limits.ts';
 import type { SecurityOptions } from './security-options.ts';
 
 /** A further process in a container, with its user resolved. */
@@ -23,6 +23,7 @@ export interface ExecInput {
   readonly security: SecurityOptions;
   /** The container's. */
   readonly ulimits: readonly Ulimit[];
+  readonly oomScoreAdj: number;
   readonly machine: MachineFacts;
 }
 
@@ -48,6 +49,7 @@ export function buildExecProcess(input: ExecInput): OciProcess {
     capabilities: processCapabilities(capabilities, user.uid),
     ...(rlimits.length > 0 && { rlimits }),
     ...(security.noNewPrivileges && { noNewPrivileges: true }),
+    oomScoreAdj: allowedOomScore(input.oomScoreAdj, machine).oomScoreAdj,
     ...(apparmor !== undefined && apparmor !== 'unconfined' && { apparmorProfile: apparmor }),
   };
 }
