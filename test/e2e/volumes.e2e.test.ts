@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { must } from '../support/command.ts';
 import { CLIENTS, startDaemon, type TestDaemon } from '../support/daemon.ts';
 
 let daemon: TestDaemon;
@@ -163,6 +164,50 @@ test('a bind volume shows a directory of the host, and its removal leaves that a
   expect(failed.stderr).toContain('no such file or directory');
   await daemon.ok('docker', ['volume', 'rm', 'bad']);
 }, 60_000);
+
+test('a volume on a file system of its own', async () => {
+  const disk = join(daemon.root, 'disk.img');
+  await must(['truncate', '-s', '8M', disk]);
+  await must(['mkfs.ext4', '-q', '-F', disk]);
+  await daemon.ok('docker', [
+    'volume',
+    'create',
+    '-o',
+    'type=ext4',
+    '-o',
+    `device=${disk}`,
+    '-o',
+    'o=nosuid',
+    'disk',
+  ]);
+  expect((await sh('-v', 'disk:/d', 'busybox', 'sh', '-c', 'echo 1 > /d/f')).code).toBe(0);
+  expect((await sh('-v', 'disk:/d', 'busybox', 'cat', '/d/f')).stdout).toBe('1\n');
+  expect(mounted(where('disk'))).toBe(false);
+  await daemon.ok('docker', ['volume', 'rm', 'disk']);
+  await daemon.ok('docker', ['volume', 'create', '-o', 'type=nofs', '-o', `device=${disk}`, 'odd']);
+  const failed = await sh('-v', 'odd:/d', 'busybox', 'true');
+  expect(failed.stderr).toContain(`failed to mount local volume: mount ${disk}:${where('odd')}`);
+  expect(failed.stderr).toMatch(/unknown filesystem type|no such device/i);
+  await daemon.ok('docker', ['volume', 'rm', 'odd']);
+}, 60_000);
+
+test('sizes and users in system df, and a volume that --mount makes', async () => {
+  const mount = 'type=volume,src=made,dst=/m,volume-label=a=b,volume-opt=type=tmpfs,volume-opt=device=tmpfs';
+  await daemon.ok('docker', ['run', '--rm', '--mount', mount, 'busybox', 'true']);
+  const labels = await daemon.ok('docker', ['volume', 'inspect', '-f', '{{.Labels}} {{.Options}}', 'made']);
+  expect(labels).toBe('map[a:b] map[device:tmpfs type:tmpfs]');
+  await sh('-v', 'sized:/s', 'busybox', 'dd', 'if=/dev/zero', 'of=/s/f', 'bs=1000', 'count=5');
+  await daemon.ok('docker', ['create', '--name', 'holds', '-v', 'sized:/s', 'busybox', 'true']);
+  const { Volumes } = (await (await daemon.request('GET', '/system/df')).json()) as {
+    Volumes: Array<Record<string, unknown>>;
+  };
+  // As dockerd: one with a mount of its own takes nothing of this disk.
+  expect(Volumes.map(({ Name, UsageData }) => ({ Name, UsageData }))).toEqual([
+    { Name: 'sized', UsageData: { Size: 5000, RefCount: 1 } },
+  ]);
+  await daemon.ok('docker', ['rm', 'holds']);
+  await daemon.ok('docker', ['volume', 'rm', 'made', 'sized']);
+});
 
 test('events of a volume', async () => {
   // The log of events is by the second.

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
@@ -13,6 +14,7 @@ import { attachMapped } from './bind-idmap.ts';
 import { checkPropagation, hasMountsBelow, makeBindSource } from './bind-source.ts';
 import type { Container, MountPoint } from './model.ts';
 import type { MountShelf } from './mount-shelf.ts';
+import { makeLinkedTarget } from './mount-target.ts';
 import type { ContainerPaths } from './paths.ts';
 
 /** What bringing containers' mounts into reach takes. */
@@ -49,6 +51,14 @@ export class ContainerMounts {
       result.push({ ...point, source: await this.#source(container, point, index, table) });
     }
     return result;
+  }
+
+  /** Makes targets that only links of the image lead to. `points` are prepared; the container's root is mounted. */
+  makeTargets({ id }: Container, points: readonly MountPoint[]): void {
+    const root = this.#parts.paths.rootfs(id);
+    for (const { type, source, destination } of points) {
+      makeLinkedTarget(root, destination, type === 'tmpfs' || statSync(source).isDirectory());
+    }
   }
 
   async #source(

@@ -28,7 +28,7 @@ export interface LauncherParts {
   readonly roots: Pick<RootMounter, 'mount' | 'isMapped'>;
   readonly networks: NetworkService;
   readonly bundles: BundleWriter;
-  readonly mounts: Pick<ContainerMounts, 'prepare' | 'created' | 'release'>;
+  readonly mounts: Pick<ContainerMounts, 'prepare' | 'makeTargets' | 'created' | 'release'>;
   readonly paths: ContainerPaths;
   /** Throws `invalid` when the container's log driver cannot work on this machine. */
   readonly checkLogDriver: (container: Container) => void;
@@ -139,6 +139,7 @@ export class Launcher {
     });
     undo.push(() => this.#parts.mounts.release(container));
     const mounts = await this.#parts.mounts.prepare(container);
+    this.#parts.mounts.makeTargets(container, mounts);
     const connected = { ...container, mounts, endpoints: connection.endpoints, ports: connection.ports };
     return { connection, warnings: await bundles.write(connected, connection, find) };
   }

@@ -64,7 +64,7 @@ class World {
       namespace: async () => ({ path: '/ns', fd: -1, close: () => void this.calls.push('close ns') }),
     } as unknown as NetworkService,
     bundles: { write: async () => [] },
-    mounts: { prepare: async () => [], created() {}, release: async () => {} },
+    mounts: { prepare: async () => [], makeTargets() {}, created() {}, release: async () => {} },
     paths: new ContainerPaths(join(this.directory, 'data'), join(this.directory, 'run')),
     waiters: this.waiters,
     events: { emit: (event) => void this.events.push(event.action), subscribe: () => () => {} },

@@ -61,6 +61,8 @@ function mountBind({ device, options }: LocalMount, target: string): void {
 }
 
 async function mountByProgram({ type, device, options }: LocalMount, target: string): Promise<void> {
+  // mount(8) would take `nofoo` for "anything but foo", and a list for a choice.
+  if (!/^(?!no)[\w.-]+$/.test(type)) throw new TareError('internal', 'no such device');
   // `-i`: no helper of the file system's, as dockerd, whose options are the kernel's own.
   const words = options.length > 0 ? ['-o', options.join(',')] : [];
   const child = Bun.spawn(['mount', '-i', '-t', type, ...words, '--', device, target], {
