@@ -11,6 +11,7 @@ import { Floor } from './floor.ts';
 import { Groups } from './groups.ts';
 import { removeRegistries } from './image-registry.ts';
 import { IMAGE_WORKLOADS } from './image-workloads.ts';
+import { LIFECYCLE_WORKLOADS } from './lifecycle-workloads.ts';
 import { LOG_WORKLOADS } from './log-workloads.ts';
 import { PodmanEngine } from './podman.ts';
 import { REGISTRY_WORKLOADS } from './registry-workloads.ts';
@@ -22,6 +23,7 @@ import { WORKLOADS as ENGINE_WORKLOADS, median, type Workload } from './workload
 
 const WORKLOADS = [
   ...ENGINE_WORKLOADS,
+  ...LIFECYCLE_WORKLOADS,
   ...IMAGE_WORKLOADS,
   ...LOG_WORKLOADS,
   ...REGISTRY_WORKLOADS,

@@ -28,6 +28,8 @@ export function vm(file: string, test: string): Shown {
 }
 
 const LOG = '--rm waits until the log is sent';
+const HEALTH = '%s: starting, healthy, unhealthy; shown by inspect, ps, its filter and events';
+const STOP = '--stop-signal and --stop-timeout, and what stop says of its own';
 const FORM = '-w, -u, -h, --entrypoint, --label';
 const EXEC = 'exec: output, exit code, user, directory, environment, stdin';
 const OTHERS = 'flags of another system are refused, those of other times are without effect';
@@ -57,6 +59,15 @@ export const SHOWN_RUN: Readonly<Record<string, Shown>> = {
   'env-file': here('run', 'environment: -e, --env-file, and what the image gives'),
   gpus: here('devices', '--gpus without a driver is refused in Docker words'),
   'group-add': here('modes', '--group-add by number and by name'),
+  'health-cmd': here('health', HEALTH),
+  'health-interval': here('health', HEALTH),
+  'health-retries': here('health', HEALTH),
+  'health-start-interval': here('health', HEALTH),
+  'health-start-period': here('health', HEALTH),
+  'health-timeout': here('health', 'a check that hangs is killed with what it started, and says so'),
+  'no-healthcheck': here('health', 'the check of the image, and without it'),
+  'stop-signal': here('pause-and-stop', STOP),
+  'stop-timeout': here('pause-and-stop', STOP),
   hostname: here('run', FORM),
   init: here('modes', "--init is process 1 and reaps; not with the host's pid namespace"),
   interactive: here('run', 'stdin that is piped in arrives whole, and its end too'),
