@@ -188,6 +188,29 @@ test('propagation: shared and slave, and a source that shares nothing', async ()
   }
 }, 60_000);
 
+test("a bind that shows the engine's own mounts follows the host", async () => {
+  const id = await daemon.ok('docker', [
+    'create',
+    '-v',
+    '/:/host:ro',
+    'busybox',
+    'ls',
+    `/host${daemon.root}`,
+  ]);
+  const propagation = '{{range .Mounts}}{{.Propagation}}{{end}}';
+  expect(await daemon.ok('docker', ['inspect', '-f', propagation, id])).toBe('rslave');
+  expect(await daemon.ok('docker', ['start', '-a', id])).toContain('data');
+  await daemon.ok('docker', ['rm', id]);
+  const refused = await sh(
+    'true',
+    '--mount',
+    `type=bind,src=${daemon.dataRoot},dst=/d,bind-propagation=private`,
+  );
+  expect(refused.stderr).toContain(
+    'must use either propagation mode "rslave" or "rshared" when mount source is within',
+  );
+});
+
 test('bind-idmap: what the container writes belongs to the user of the host', async () => {
   const base = folder();
   await must(['chown', '1234:1235', base]);

@@ -20,6 +20,25 @@ export function makeBindSource(point: MountPoint): void {
   }
 }
 
+/** True when one of two absolute paths lies in the other. */
+export function nests(a: string, b: string): boolean {
+  const [outer, inner] = a.length < b.length ? [a, b] : [b, a];
+  return outer === '/' || inner === outer || inner.startsWith(`${outer}/`);
+}
+
+/**
+ * The propagation of a bind. One that shows the engine's own mounts follows the host, as dockerd has it: a copy that
+ * did not would keep layers and volumes mounted that are to go. Throws `invalid` in dockerd's words.
+ */
+export function chosenPropagation(source: string, asked: string, dataRoot: string): string {
+  if (!nests(source, dataRoot)) return asked || 'rprivate';
+  if (asked === '' || asked === 'rslave' || asked === 'rshared') return asked || 'rslave';
+  throw new TareError(
+    'invalid',
+    `invalid mount config: must use either propagation mode "rslave" or "rshared" when mount source is within the daemon root, daemon root: ${JSON.stringify(dataRoot)}, bind mount source: ${JSON.stringify(source)}, propagation: ${JSON.stringify(asked)}`,
+  );
+}
+
 /**
  * A bind can share what is mounted in it only where the mount that its source lies on does so already
  * (mount_namespaces(7)). Throws `invalid` in dockerd's words.

@@ -11,7 +11,7 @@ import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
 import type { VolumeService } from '../volumes/volumes.ts';
 import { attachMapped } from './bind-idmap.ts';
-import { checkPropagation, hasMountsBelow, makeBindSource } from './bind-source.ts';
+import { checkPropagation, hasMountsBelow, makeBindSource, nests } from './bind-source.ts';
 import type { Container, MountPoint } from './model.ts';
 import type { MountShelf } from './mount-shelf.ts';
 import { makeLinkedTarget } from './mount-target.ts';
@@ -22,7 +22,7 @@ export interface ContainerMountsParts {
   readonly volumes: Pick<VolumeService, 'mount' | 'unmount'>;
   readonly snapshotter: Pick<Snapshotter, 'viewMounts'>;
   readonly shelf: MountShelf;
-  readonly paths: Pick<ContainerPaths, 'rootfs'>;
+  readonly paths: Pick<ContainerPaths, 'rootfs' | 'dataRoot'>;
   /** Descriptor of the namespace that translates a container's owners. */
   readonly userNamespace: (container: Container) => Promise<number | undefined>;
   readonly events: Pick<EventBus, 'emit'>;
@@ -48,9 +48,26 @@ export class ContainerMounts {
     const table = lazily(() => listMounts());
     const result: MountPoint[] = [];
     for (const [index, point] of container.mounts.entries()) {
-      result.push({ ...point, source: await this.#source(container, point, index, table) });
+      const asked = this.#propagating(point, table);
+      result.push({ ...asked, source: await this.#source(container, asked, index, table) });
     }
     return result;
+  }
+
+  /** Checks what a bind shares with the host. */
+  #propagating(point: MountPoint, table: () => readonly MountInfo[]): MountPoint {
+    if (point.type !== 'bind') return point;
+    makeBindSource(point);
+    if (!/shared|slave/.test(point.propagation)) return point;
+    try {
+      checkPropagation(point, table());
+      return point;
+    } catch (error) {
+      // As dockerd: it was chosen for the user, and where the host shares nothing there is nothing to follow.
+      if (!point.propagation.includes('slave') || !nests(point.source, this.#parts.paths.dataRoot))
+        throw error;
+      return { ...point, propagation: 'rprivate' };
+    }
   }
 
   /** Makes targets that only links of the image lead to. `points` are prepared; the container's root is mounted. */
@@ -75,8 +92,6 @@ export class ContainerMounts {
         return await this.#translated(container, source, index);
       }
       case 'bind':
-        makeBindSource(point);
-        checkPropagation(point, point.propagation === '' ? [] : table());
         if (point.idmap === undefined) return this.#bind(container.id, point, index, table);
         return await this.#mapped(container, point, index);
       case 'image':

@@ -96,6 +96,7 @@ export class ContainerCreator {
           return volume;
         },
         image: (ref) => images.get(ref),
+        dataRoot: paths.dataRoot,
         container: (ref) => {
           const other = set.find(ref);
           if (!other) throw new TareError('invalid', `No such container: ${ref}`);

@@ -1,6 +1,7 @@
 import { isKind, messageOf, TareError } from '../../base/errors.ts';
 import type { Image } from '../images/images.ts';
 import type { CreateVolume, Volume } from '../volumes/volumes.ts';
+import { chosenPropagation } from './bind-source.ts';
 import { checkTarget, parseBind } from './bind-spec.ts';
 import type { Container, ContainerConfig, HostConfig, MountPoint, MountRequest } from './model.ts';
 import { checkMountRequest } from './mount-request.ts';
@@ -11,6 +12,8 @@ export interface MountSources {
   readonly volume: (wanted: CreateVolume) => Promise<Volume>;
   readonly image: (ref: string) => Image;
   readonly container: (ref: string) => Container;
+  /** Where the engine keeps its data. */
+  readonly dataRoot: string;
 }
 
 /**
@@ -131,7 +134,7 @@ class Resolver {
         destination,
         mode,
         readWrite,
-        propagation: propagation || 'rprivate',
+        propagation: chosenPropagation(source, propagation, this.#sources.dataRoot),
         fromBind: true,
       });
       return;
@@ -195,7 +198,7 @@ class Resolver {
       source,
       destination: target,
       readWrite: !readOnly,
-      propagation: bindOptions?.propagation || 'rprivate',
+      propagation: chosenPropagation(source, bindOptions?.propagation ?? '', this.#sources.dataRoot),
       ...(bindOptions?.idmap && { idmap: bindOptions.idmap }),
       ...(bindOptions?.createMountpoint && { createSource: true }),
       ...(bindOptions?.readOnlyNonRecursive && { below: 'writable' }),

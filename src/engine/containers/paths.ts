@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** Where a container's files are. The data root survives a reboot, the exec root need not. */
 export class ContainerPaths {
@@ -10,6 +10,11 @@ export class ContainerPaths {
     this.#dataRoot = join(dataRoot, 'containers');
     this.#execRoot = join(execRoot, 'c');
     this.#views = join(execRoot, 'v');
+  }
+
+  /** Where all that is kept lies. */
+  get dataRoot(): string {
+    return dirname(this.#dataRoot);
   }
 
   /** Parent of all containers' directories. */
