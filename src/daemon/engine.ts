@@ -47,7 +47,7 @@ import { composeContainers } from './containers.ts';
 import { checkCgroupDriver } from './exec-opts.ts';
 import { registryClientConfig } from './registry-options.ts';
 import { reloadEvent } from './reload-event.ts';
-import { readIdFiles, remapping } from './subordinate-ids.ts';
+import { checkWay, readIdFiles, remapping } from './subordinate-ids.ts';
 
 /** The engine's services, put together by hand in the order of their dependencies. */
 export type Engine = Awaited<ReturnType<typeof composeEngine>>;
@@ -150,6 +150,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
   });
 
   const remap = remapping(config.usernsRemap, readIdFiles());
+  if (remap) for (const path of [dataRoot, execRoot]) checkWay(path);
   const cdi = new CdiRegistry(() => live.cdiDirectories);
   const { containers, statistics, archives, recovery, health, logs, ...running } = composeContainers({
     execRoot,

@@ -1,5 +1,8 @@
 import { expect, test } from 'bun:test';
-import { remapping } from './subordinate-ids.ts';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkWay, remapping } from './subordinate-ids.ts';
 
 const FILES = {
   passwd:
@@ -28,3 +31,16 @@ test.each([
   ['maria:nogroup', 'unable to find group nogroup'],
   ['other', 'no subuid ranges found for other: add a line such as "other:100000:65536" to /etc/subuid'],
 ])('%s is refused', (value, words) => expect(() => remapping(value, FILES)).toThrow(words));
+
+test('a directory on the way that nobody else may enter is told', () => {
+  const root = mkdtempSync(join(tmpdir(), 'tare-way-'));
+  try {
+    const path = join(root, 'a/b');
+    mkdirSync(path, { recursive: true });
+    expect(() => checkWay(path)).toThrow(`chmod o+x ${root}`);
+    chmodSync(root, 0o711);
+    expect(() => checkWay(path)).not.toThrow();
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { TareError } from '../base/errors.ts';
 import type { UserMapping } from '../engine/containers/user-mapping.ts';
 import { codeOf } from '../kernel/errno.ts';
@@ -48,6 +49,20 @@ export function remapping(value: string, files: IdFiles): UserMapping | undefine
     uids: rangesOf(files.subuid, [owner.name, owner.id], 'subuid', value),
     gids: rangesOf(files.subgid, [own.name, own.id], 'subgid', value),
   };
+}
+
+/**
+ * Root of a container is another user of the host, who must find its way to what is mounted for it. Throws `invalid`, in
+ * dockerd's words, for a directory on the way that only its owner may enter.
+ */
+export function checkWay(path: string): void {
+  for (let at = path; at !== '/'; at = dirname(at)) {
+    if ((statSync(at).mode & 0o001) !== 0) continue;
+    throw new TareError(
+      'invalid',
+      `a subdirectory in your graphroot path (${path}) restricts access to the remapped root uid/gid; please fix by allowing 'o+x' permissions on existing directories: chmod o+x ${at}`,
+    );
+  }
 }
 
 /** A line of passwd(5) or group(5) by its name or number. */

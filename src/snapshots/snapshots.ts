@@ -47,6 +47,11 @@ export interface Snapshotter {
 
   /** Makes a writable snapshot over `layers` (bottom first). Throws `conflict` when the key is there. */
   prepare(key: string, layers: readonly string[]): Promise<void>;
+  /**
+   * Limits what a snapshot stores of its own to `bytes`; before it is mounted. False where the file system has no
+   * project quotas.
+   */
+  limit(key: string, bytes: number): boolean;
   /** How to mount the snapshot. */
   mounts(key: string): MountSpec[];
   /**

@@ -3,7 +3,7 @@
  * layers and volumes under the host's ids: what is seen inside is the same.
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { must, until } from '../support/command.ts';
 import { REFERENCE, startDaemon, type TestDaemon } from '../support/daemon.ts';
@@ -23,8 +23,6 @@ beforeAll(async () => {
     writeFileSync(path, [...others, `${USER}:${BASE}:${COUNT}`, ''].join('\n'));
   }
   daemon = await startDaemon({ isolated: true, config: { 'userns-remap': USER } });
-  // Root inside is another user outside, who must find its way to the root file systems.
-  chmodSync(daemon.root, 0o711);
 }, 120_000);
 afterAll(async () => {
   try {
@@ -138,7 +136,8 @@ test('cp, commit and export have the ids that are inside', async () => {
     const line = `${[program, ...rest].join(' ')} | tar --numeric-owner -tv | grep ' \\(./\\)\\?d/f$'`;
     return (await must(['sh', '-c', line], { env: daemon.env() })).trim();
   };
-  expect(await list(['cp', `${id}:/d`, '-'])).toContain(' 5/6 ');
+  // dockerd's cp gives the host's numbers.
+  if (!REFERENCE) expect(await list(['cp', `${id}:/d`, '-'])).toContain(' 5/6 ');
   expect(await list(['export', id])).toContain(' 5/6 ');
   await out('commit', id, 'committed');
   const script = 'stat -c %u:%g /d /d/f; test -e /etc/group || echo gone';
@@ -155,7 +154,7 @@ test('cp, commit and export have the ids that are inside', async () => {
   expect(await out('exec', id, 'stat', '-c', '%u:%g', '/d/in', '/d/kept')).toBe('0:0\n0:0');
   await out('stop', '-t', '0', id);
   await out('cp', file, `${id}:/d/stopped`);
-  expect(await list(['cp', `${id}:/d`, '-'])).toContain(' 5/6 ');
+  if (!REFERENCE) expect(await list(['cp', `${id}:/d`, '-'])).toContain(' 5/6 ');
   await out('start', id);
   expect(await out('exec', id, 'stat', '-c', '%u:%g', '/d/stopped')).toBe('0:0');
   await out('rm', '-f', id);

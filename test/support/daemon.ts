@@ -3,7 +3,7 @@
  * `await using daemon = await startDaemon()` takes everything away at the end, and throws when the engine itself
  * left something behind.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureBuilt } from '../../scripts/ensure-built.ts';
 import { busyboxTar } from './busybox-image.ts';
@@ -59,6 +59,8 @@ export async function startDaemon(asked: DaemonOptions = {}): Promise<TestDaemon
   const options = REFERENCE ? { ...asked, isolated: true } : asked;
   const program = REFERENCE ? 'dockerd' : (process.env.TARE_BINARY ?? (await ensureBuilt()).path);
   const root = mkdtempSync('/tmp/tare-e2e-');
+  // Root of a remapped container is another user outside, who must find its way to the root file system.
+  chmodSync(root, 0o711);
   const number = (process.pid + ++made) % 60_000;
   const daemon = new TestDaemon(program, root, `te${number.toString(36)}x`, {
     bip: `10.${200 + ((number >> 8) % 50)}.${number & 255}.1/24`,

@@ -62,6 +62,16 @@ test('a share that is refused: a clear error, and the volume can be removed', as
   await out('volume', 'rm', 'none');
 }, 240_000);
 
+test('--storage-opt size= holds for the writable layer', async () => {
+  const write = (...flags: string[]) =>
+    daemon.tare('run', '--rm', ...flags, 'busybox', 'dd', 'if=/dev/zero', 'of=/f', 'bs=1M', 'count=16');
+  const full = await write('--storage-opt', 'size=8m');
+  expect(full.code).not.toBe(0);
+  expect(full.stderr).toMatch(/No space left on device|Disk quota exceeded/);
+  expect(await write('--storage-opt', 'size=32m')).toMatchObject({ code: 0 });
+  expect(await write()).toMatchObject({ code: 0 });
+}, 240_000);
+
 test('size= holds, for each volume its own', async () => {
   for (const name of ['small', 'large']) {
     await out('volume', 'create', '-o', `size=${name === 'small' ? '8m' : '32m'}`, name);

@@ -32,6 +32,7 @@ import { networkMode } from './modes.ts';
 import { resolveMounts } from './mounts.ts';
 import { checkName, randomName } from './names.ts';
 import type { ContainerPaths } from './paths.ts';
+import { limitSnapshot, storageSize } from './storage-options.ts';
 import { checkMapped, mappingOf, type UserMapping } from './user-mapping.ts';
 import type { VolumeFiller } from './volume-filler.ts';
 
@@ -81,6 +82,7 @@ export class ContainerCreator {
     const { resources, warnings } = fitToMachine(asked, this.#parts.machine);
     const hostConfig = { ...asked, resources, links: resolveLinks(asked, (ref) => set.find(ref)) };
     const endpoints = this.#knownEndpoints(request, hostConfig);
+    const size = storageSize(asked.storageOpt);
     const undo = new UndoStack();
     set.reserveName(name, id);
     undo.push(() => set.releaseName(name));
@@ -105,6 +107,7 @@ export class ContainerCreator {
       });
       undo.push(() => snapshotter.remove(id));
       await snapshotter.prepare(id, layers);
+      if (size !== undefined) limitSnapshot(snapshotter, id, size);
       undo.push(() => rm(paths.directory(id), { recursive: true, force: true }));
       await mkdir(paths.directory(id), { recursive: true, mode: 0o710 });
       await this.#parts.filler.fill(id, mounts);

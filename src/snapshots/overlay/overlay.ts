@@ -11,6 +11,7 @@ import {
 import { TareError } from '../../base/errors.ts';
 import { type Logger, silentLogger } from '../../base/log.ts';
 import { codeOf, fromNodeError } from '../../kernel/errno.ts';
+import { limitDirectory, projectOf } from '../../kernel/project-quota.ts';
 import { Trash } from '../apply/trash.ts';
 import type { LayerStore } from '../layers.ts';
 import type { Change, LayerInfo, LayerSource, MountSpec, Snapshotter, Usage } from '../snapshots.ts';
@@ -23,6 +24,9 @@ import { treeUsage } from './usage.ts';
  * alone tells what changed; without the index a snapshot can be mounted again after a crash.
  */
 const FIXED_OPTIONS = ['index=off', 'redirect_dir=off', 'metacopy=off'] as const;
+
+/** Projects of limited snapshots count from here; those of volumes from another number (engine/volumes). */
+const FIRST_PROJECT = 1_660_944_384;
 
 const KEY = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 
@@ -152,6 +156,16 @@ export class OverlaySnapshotter implements Snapshotter {
     }
   }
 
+  limit(key: string, bytes: number): boolean {
+    const directory = (of: string): string => `${this.#snapshots}/${of}/u`;
+    const others = readdirSync(this.#snapshots).map((other) => projectOrNone(directory(other)));
+    const id = Math.max(FIRST_PROJECT - 1, ...others.filter((project) => project >= FIRST_PROJECT)) + 1;
+    // Files are made in the work directory and moved: both are of one project (rename(2), EXDEV).
+    return (
+      limitDirectory(`${this.#snapshots}/${key}/w`, id, bytes) && limitDirectory(directory(key), id, bytes)
+    );
+  }
+
   mounts(key: string): MountSpec[] {
     const lowers = this.#lowers(this.#chainOf(key));
     const directory = `${this.#snapshots}/${key}`;
@@ -223,6 +237,15 @@ export class OverlaySnapshotter implements Snapshotter {
   async close(): Promise<void> {
     await this.#trash.settled();
     await this.#layers.close();
+  }
+}
+
+/** A snapshot that is just being removed has none, nor has one on a file system without projects. */
+function projectOrNone(directory: string): number {
+  try {
+    return projectOf(directory);
+  } catch {
+    return 0;
   }
 }
 
