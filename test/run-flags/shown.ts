@@ -154,6 +154,20 @@ export const SHOWN_RUN: Readonly<Record<string, Shown>> = {
     '-m 512m --memory-swap=1g --oom-kill-disable: it waits, and update frees it',
   ),
   'oom-score-adj': here('limits', '--ulimit, --oom-score-adj: of the first process and of an exec'),
+  attach: here('run-flags', '-a chooses the streams'),
+  'detach-keys': here('run-flags', '--detach-keys of run and exec leave the process running'),
+  expose: here('run-flags', '--label-file reads labels, --expose and -P publish what is exposed'),
+  'label-file': here('run-flags', '--label-file reads labels, --expose and -P publish what is exposed'),
+  'publish-all': here('run-flags', '--label-file reads labels, --expose and -P publish what is exposed'),
+  'sig-proxy': here('run-flags', '--sig-proxy passes signals on, --sig-proxy=false does not'),
+  userns: here('userns', '--userns host opts out; what needs the host is refused'),
+  'volume-driver': here('volume-plugins', '--volume-driver, --mount volume-driver and anonymous volumes'),
+  'volumes-from': here('mounts', '--volumes-from: modes and chains'),
+  'network-alias': here(
+    'names',
+    'name, alias, short id, host name, link and the reverse; shared aliases give all',
+  ),
+  'storage-opt': vm('test/vm/storage.vm.test.ts', '--storage-opt size= holds for the writable layer'),
 };
 
 export const SHOWN_UPDATE: Readonly<Record<string, Shown>> = {
@@ -192,6 +206,9 @@ export const SHOWN_UPDATE: Readonly<Record<string, Shown>> = {
 };
 
 export const SHOWN_EXEC: Readonly<Record<string, Shown>> = {
+  'detach-keys': here('run-flags', '--detach-keys of run and exec leave the process running'),
+  'env-file': here('run-flags', 'exec --env-file and --privileged'),
+  privileged: here('run-flags', 'exec --env-file and --privileged'),
   detach: here('lifecycle', EXEC),
   env: here('lifecycle', EXEC),
   interactive: here('lifecycle', EXEC),

@@ -45,9 +45,9 @@ export function readEnvironment(files: readonly string[], own: readonly string[]
   return [...files.flatMap((path) => readEntries(path, lookup)), ...own];
 }
 
-/** Labels of label files, then those of `--label`, as a map. */
+/** Labels of label files, where docker leaves out a key that stands alone, then those of `--label`, as a map. */
 export function readLabels(files: readonly string[], own: readonly string[]): Record<string, string> {
-  const entries = [...files.flatMap((path) => readEntries(path, (key) => key)), ...own];
+  const entries = [...files.flatMap((path) => readEntries(path, () => undefined)), ...own];
   const labels: Record<string, string> = {};
   for (const entry of entries) {
     const equals = entry.indexOf('=');
