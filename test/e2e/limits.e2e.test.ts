@@ -302,6 +302,9 @@ test.skipIf(REFERENCE)(
     expect(cgroupFile(pid, 'cpuset/cpuset.mems', 'cpuset.mems')).toBe('0');
     await tare('update', '--cpu-rt-runtime', '2000', run.stdout.trim());
     expect(cgroupFile(pid, 'cpu/cpu.rt_runtime_us', '')).toBe('2000');
+    // More than the machine has: crun gives up half-way, and the end of the daemon finds none of its cgroups.
+    const failed = await daemon.tare('run', '--rm', '--cpu-rt-runtime', '990000', 'busybox', 'true');
+    expect(failed.stderr).toContain('cpu.rt_runtime_us');
     await tare('rm', '-f', run.stdout.trim());
   },
 );
