@@ -47,10 +47,14 @@ export async function startMachine(image: SystemImage, payload: string, work: st
   };
 }
 
-/** A panic restarts nothing: it stays on the console, where it is seen. */
+/**
+ * A panic restarts nothing: it stays on the console, where it is seen. On a busy machine the emulated one is so slow that
+ * systemd would give up waiting for its disks; how long it may take is for the host to say.
+ */
 const KERNEL_LINE = [
   ...[`root=LABEL=${SYSTEM_LABEL}`, 'rw', 'rootflags=prjquota', 'console=ttyS0', 'panic=0', 'fsck.mode=skip'],
   ...['mitigations=off', 'systemd.unified_cgroup_hierarchy=1', 'systemd.show_status=0'],
+  ...['systemd.default_timeout_start_sec=900', 'systemd.default_device_timeout_sec=900'],
 ].join(' ');
 
 function readOrEmpty(path: string): string {

@@ -1,5 +1,5 @@
 /** `./check --vm`: boots the virtual machine, has it run the tests of test/vm/list.txt, and counts their results. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder } from '../images/cache.ts';
@@ -13,6 +13,8 @@ import { systemImage } from './system-image.ts';
 /** Minutes from its start to its end. */
 const PATIENCE = Number(process.env.TARE_VM_MINUTES ?? 12);
 const CONSOLE_TAIL = 60;
+/** Of a run's folder; its process id follows. */
+const PREFIX = 'tare-vm-';
 
 /** Results of the tests inside. A machine that hangs, panics or ends before its tests do is one failure more. */
 export async function runMachine(number: string, options: PayloadOptions): Promise<TestRun> {
@@ -27,7 +29,8 @@ export async function runMachine(number: string, options: PayloadOptions): Promi
   }
   const release = releaseOf(number);
   const image = await systemImage(release);
-  const work = mkdtempSync(join(tmpdir(), 'tare-vm-'));
+  removeAbandoned();
+  const work = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
   let machine: Machine | undefined;
   try {
     const payload = join(work, 'payload.img');
@@ -41,6 +44,15 @@ export async function runMachine(number: string, options: PayloadOptions): Promi
     rmSync(work, { recursive: true, force: true });
   }
   return total;
+}
+
+/** Folders of runs that were killed; they have some gigabytes. Their emulators have ended with them. */
+function removeAbandoned(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const owner = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
+    if (owner === undefined || existsSync(`/proc/${owner}`)) continue;
+    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
 }
 
 /** Keeps it beside the images; with `tail` it shows the end of it, too. */
@@ -84,7 +96,7 @@ async function follow(machine: Machine, total: TestRun): Promise<string | undefi
 function watch(machine: Machine, report: (why: string) => void): Timer {
   const end = Date.now() + PATIENCE * 60_000;
   return setInterval(() => {
-    const panic = /Kernel panic.*/.exec(machine.console())?.[0];
+    const panic = /Kernel panic.*|You are in emergency mode/.exec(machine.console())?.[0];
     const late = Date.now() > end ? `not finished after ${PATIENCE} minutes` : undefined;
     const why = panic ?? late;
     if (why === undefined) return;
