@@ -46,4 +46,15 @@ describe('totals of a test run', () => {
       skipped: 1,
     });
   });
+
+  test('tests that the pattern leaves out are not skipped ones; those it names are', async () => {
+    write(
+      'some.test.ts',
+      "import { describe, test } from 'bun:test';\ntest('a one', () => {});\ntest('b', () => {});\n" +
+        "describe('a', () => {\n  test.skip('two', () => {});\n});\n",
+    );
+    const run = await runTests(folder, ['some.test.ts'], { ...options, pattern: 'a one|a two' });
+    expect(run).toMatchObject({ passed: 1, failed: 0, skipped: 1 });
+    expect(run.skippedNames[0]).toEndWith('a > two');
+  });
 });
