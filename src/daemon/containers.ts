@@ -45,6 +45,7 @@ import { readSystemCpu } from '../runtime/system-cpu.ts';
 import type { Snapshotter } from '../snapshots/snapshots.ts';
 import type { DaemonConfig } from './config.ts';
 import { composeLogs } from './log-compose.ts';
+import { keeping, readIdFiles } from './subordinate-ids.ts';
 
 /** Seconds that a container gets at most when the machine goes down; dockerd's `shutdown-timeout`. */
 const SHUTDOWN_GRACE = 15;
@@ -166,6 +167,7 @@ export function composeContainers(foundation: ContainerFoundation) {
       filler: new VolumeFiller(snapshotter, volumes, paths, log),
       initLayer,
       remap: foundation.remap,
+      keepUser: (user) => keeping(user, readIdFiles(), foundation.remap),
       machine,
       logDefaults: () => live().logConfig,
       events,

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkWay, remapping } from './subordinate-ids.ts';
+import { checkWay, keeping, remapping } from './subordinate-ids.ts';
 
 const FILES = {
   passwd:
@@ -43,4 +43,14 @@ test('a directory on the way that nobody else may enter is told', () => {
   } finally {
     rmSync(root, { recursive: true });
   }
+});
+
+test('keep-id: the user itself, its own ranges or those of the daemon; neither is told', () => {
+  const maria = keeping({ uid: 1000, gid: 1000 }, FILES, undefined);
+  expect(maria.uids).toContainEqual(range(1000, 1000, 1));
+  expect(maria.uids).toContainEqual(range(0, 100000, 1000));
+  expect(maria.gids).toContainEqual(range(0, 400000, 1000));
+  const daemons = remapping('default', FILES);
+  expect(keeping({ uid: 7, gid: 7 }, FILES, daemons).uids).toContainEqual(range(0, 231072, 7));
+  expect(() => keeping({ uid: 7, gid: 7 }, FILES, undefined)).toThrow('no subuid ranges found for other');
 });

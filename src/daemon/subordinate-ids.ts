@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { TareError } from '../base/errors.ts';
-import type { UserMapping } from '../engine/containers/user-mapping.ts';
+import { aroundKept, type UserMapping } from '../engine/containers/user-mapping.ts';
 import { codeOf } from '../kernel/errno.ts';
 import type { IdRange } from '../kernel/user-namespace.ts';
 
@@ -52,6 +52,39 @@ export function remapping(value: string, files: IdFiles): UserMapping | undefine
 }
 
 /**
+ * The mapping of `--userns keep-id`: the user is itself, around it are its subordinate ids, else those of the daemon's
+ * mapping. Throws `invalid` when there are neither.
+ */
+export function keeping(
+  { uid, gid }: { readonly uid: number; readonly gid: number },
+  files: IdFiles,
+  remap: UserMapping | undefined,
+): UserMapping {
+  const owners = (text: string, id: number): string[] => {
+    const name = text
+      .split('\n')
+      .find((line) => line.split(':')[2] === String(id))
+      ?.split(':', 1)[0];
+    return [...(name === undefined ? [] : [name]), String(id)];
+  };
+  const user = owners(files.passwd, uid);
+  const ranges = (text: string, names: readonly string[], file: string, other?: readonly IdRange[]) =>
+    other && !hasRanges(text, names) ? other : rangesOf(text, names, file, 'keep-id');
+  return {
+    uids: aroundKept(uid, ranges(files.subuid, user, 'subuid', remap?.uids)),
+    // As useradd(8) writes it, the ranges of groups are under the user's name.
+    gids: aroundKept(
+      gid,
+      ranges(files.subgid, [...user, ...owners(files.group, gid)], 'subgid', remap?.gids),
+    ),
+  };
+}
+
+function hasRanges(text: string, owners: readonly string[]): boolean {
+  return text.split('\n').some((line) => owners.includes(line.split(':', 1)[0] ?? ''));
+}
+
+/**
  * Root of a container is another user of the host, who must find its way to what is mounted for it. Throws `invalid`, in
  * dockerd's words, for a directory on the way that only its owner may enter.
  */
@@ -94,6 +127,6 @@ function rangesOf(text: string, owners: readonly string[], file: string, value: 
   if (ranges.length > 0) return ranges;
   throw new TareError(
     'invalid',
-    `userns-remap ${value}: no ${file} ranges found for ${owners[0]}: add a line such as "${owners[0]}:100000:65536" to /etc/${file}`,
+    `user namespaces of ${value}: no ${file} ranges found for ${owners[0]}: add a line such as "${owners[0]}:100000:65536" to /etc/${file}`,
   );
 }

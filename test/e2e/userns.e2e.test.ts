@@ -192,3 +192,31 @@ test('init, terminals, read-only roots, shared ipc, health of limits and ends', 
   await out('stop', '-t', '0', id);
   await out('rm', id);
 });
+
+test('--userns keep-id: who calls is the same user inside, with the daemon mapping around', async () => {
+  if (REFERENCE) return;
+  const kept = ['--userns', 'keep-id:uid=4242,gid=4343'];
+  const bind = join(daemon.root, 'kept');
+  await must(['mkdir', bind]);
+  await must(['chown', '4242:4343', bind]);
+  const script = 'id -u; id -g; touch /b/made && stat -c %u:%g /b /b/made / /etc/passwd; echo x > /tmp/f';
+  expect(await sh(script, ...kept, '-v', `${bind}:/b`)).toBe('4242\n4343\n4242:4343\n4242:4343\n0:0\n0:0');
+  expect(statSync(join(bind, 'made'))).toMatchObject({ uid: 4242, gid: 4343 });
+  const id = await idle(...kept, '-u', 'root', '-v', 'kept:/v');
+  expect(await userOf(id)).toBe(BASE);
+  expect(await out('exec', '-u', '4242', id, 'id', '-u')).toBe('4242');
+  await out('exec', id, 'sh', '-c', 'touch /v/mine /mine; chown 4242 /v/mine /mine');
+  const place = await out('volume', 'inspect', '-f', '{{.Mountpoint}}', 'kept');
+  expect(statSync(join(place, 'mine')).uid).toBe(4242);
+  await out('commit', id, 'kept-image');
+  const seen = ['run', '--rm', '--userns', 'host', 'kept-image', 'stat', '-c', '%u', '/mine'];
+  expect(await out(...seen)).toBe('4242');
+  await out('rm', '-f', id);
+  await out('volume', 'rm', 'kept');
+  await out('rmi', 'kept-image');
+  // The caller of these tests is root.
+  expect(await sh('id -u; cut -c 1-32 /proc/self/uid_map | head -n 1', '--userns', 'keep-id')).toMatch(
+    /^0\n +0 +0 +1$/,
+  );
+  expect(await refused('--userns', 'keep-id', '--privileged')).toContain('incompatible with user namespaces');
+});

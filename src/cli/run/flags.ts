@@ -130,7 +130,7 @@ const ISOLATION_FLAGS = {
   'security-opt': flag(list(), { help: 'Security option, such as no-new-privileges' }),
   sysctl: flag(map(check.checkSysctl), { help: 'Kernel parameter of its own namespaces' }),
   user: flag(text, { short: 'u', help: 'User and group to run as (<name|uid>[:<group|gid>])' }),
-  userns: flag(text, { help: 'User namespace' }),
+  userns: flag(text, { help: "User namespace: 'host', or 'keep-id' to be the same user inside" }),
   uts: flag(text, { help: 'UTS namespace' }),
 } satisfies FlagTable;
 

@@ -21,6 +21,16 @@ const PLAIN: Readonly<Record<string, { modes: readonly string[]; message: string
   cgroupns: { modes: ['', 'host', 'private'], message: '--cgroupns: invalid CGROUP mode' },
 };
 
+/**
+ * Reads `--userns`. Beyond docker: `keep-id` keeps who calls, `keep-id:uid=UID,gid=GID` another user of the host.
+ * @throws Error in docker's words.
+ */
+export function usernsMode(value: string): string {
+  if (value === 'keep-id') return `keep-id:uid=${process.getuid?.() ?? 0},gid=${process.getgid?.() ?? 0}`;
+  if (!/^keep-id:uid=\d+,gid=\d+$/.test(value)) checkMode('userns', value);
+  return value;
+}
+
 /** Checks the mode of a namespace flag. @throws Error in docker's words. */
 export function checkMode(flag: 'pid' | 'uts' | 'userns' | 'cgroupns', value: string): void {
   const { modes, message, container } = PLAIN[flag]!;

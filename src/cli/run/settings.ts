@@ -5,7 +5,7 @@ import { parseBytes } from '../format/size.ts';
 import { parseDevices } from './devices.ts';
 import type { CONTAINER_FLAGS } from './flags.ts';
 import { readEnvironment, readLabels } from './key-value-files.ts';
-import { checkMode, parseRestart } from './modes.ts';
+import { checkMode, parseRestart, usernsMode } from './modes.ts';
 import { type NetworkChoice, namedNetwork } from './network-flag.ts';
 import { parsePorts } from './ports.ts';
 import { parseSecurityOptions, takeSystemPaths } from './security.ts';
@@ -207,7 +207,6 @@ function endpoints(
 function hostSettings(flags: ContainerFlags, network: string): Partial<HostConfig> {
   checkMode('pid', flags.pid);
   checkMode('uts', flags.uts);
-  checkMode('userns', flags.userns);
   checkMode('cgroupns', flags.cgroupns);
   const security = takeSystemPaths(parseSecurityOptions(flags['security-opt']));
   return {
@@ -235,7 +234,7 @@ function hostSettings(flags: ContainerFlags, network: string): Partial<HostConfi
     ReadonlyRootfs: flags['read-only'],
     SecurityOpt: orNull(security.options),
     UTSMode: flags.uts,
-    UsernsMode: flags.userns,
+    UsernsMode: usernsMode(flags.userns),
     Runtime: flags.runtime,
     Isolation: flags.isolation,
     ...(security.unmasked

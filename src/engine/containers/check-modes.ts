@@ -1,6 +1,7 @@
 import { TareError } from '../../base/errors.ts';
 import type { HostConfig } from './model.ts';
 import { parseMode } from './modes.ts';
+import { keptUser } from './user-mapping.ts';
 
 function invalid(message: string): TareError {
   return new TareError('invalid', message);
@@ -21,7 +22,8 @@ export function checkModes(hostname: string, host: HostConfig): void {
     throw invalid(`invalid IPC mode: ${host.ipcMode}`);
   }
   if (!['', 'host'].includes(host.utsMode)) throw invalid(`invalid UTS mode: ${host.utsMode}`);
-  if (!['', 'host'].includes(host.usernsMode)) throw invalid(`invalid userns mode: ${host.usernsMode}`);
+  if (!['', 'host'].includes(host.usernsMode) && !keptUser(host.usernsMode))
+    throw invalid(`invalid userns mode: ${host.usernsMode}`);
   if (!['', 'host', 'private'].includes(host.cgroupnsMode)) {
     throw invalid(`invalid cgroup namespace mode: ${host.cgroupnsMode}`);
   }

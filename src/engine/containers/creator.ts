@@ -33,7 +33,7 @@ import { resolveMounts } from './mounts.ts';
 import { checkName, randomName } from './names.ts';
 import type { ContainerPaths } from './paths.ts';
 import { limitSnapshot, storageSize } from './storage-options.ts';
-import { checkMapped, mappingOf, type UserMapping } from './user-mapping.ts';
+import { checkMapped, keptUser, mappingOf, type UserMapping } from './user-mapping.ts';
 import type { VolumeFiller } from './volume-filler.ts';
 
 /** What creating a container takes. */
@@ -49,6 +49,8 @@ export interface CreatorParts {
   readonly initLayer: string;
   /** The daemon's mapping of users; undefined: none. */
   readonly remap: UserMapping | undefined;
+  /** Maps that keep one user; throws `invalid` when it has no subordinate ids. */
+  readonly keepUser: (user: { readonly uid: number; readonly gid: number }) => UserMapping;
   /** What it cannot do is dropped with a warning. */
   readonly machine: MachineFacts;
   /** The daemon's driver and its options. */
@@ -75,7 +77,10 @@ export class ContainerCreator {
     const config = this.#mergedConfig(id, request, image);
     const asked = withDefaults(request.hostConfig, this.#parts.logDefaults());
     checkModes(request.config.hostname, asked);
-    if (mappingOf({ hostConfig: asked }, this.#parts.remap)) checkMapped(asked);
+    const kept = keptUser(asked.usernsMode);
+    if (kept && request.config.user === '') config.user = `${kept.uid}:${kept.gid}`;
+    const mapping = kept && this.#parts.keepUser(kept);
+    if (mapping || mappingOf({ hostConfig: asked }, this.#parts.remap)) checkMapped(asked);
     checkRequest(config, asked);
     checkCapabilities(asked.capAdd, asked.capDrop);
     parseSecurityOptions(asked.securityOpt);
@@ -125,6 +130,7 @@ export class ContainerCreator {
         endpoints,
         ports: [],
         state: INITIAL_STATE,
+        ...(mapping && { mapping }),
       };
       // Templates and patterns fail here rather than at the start.
       logAttributes(container);

@@ -1,5 +1,6 @@
 import type { ImageHealthcheck } from '../../oci/image-config.ts';
 import type { Death, Ending } from './death.ts';
+import type { UserMapping } from './user-mapping.ts';
 
 /** What a container runs, after the image's defaults were merged in. Docker's `Config`. */
 export interface ContainerConfig {
@@ -315,6 +316,8 @@ export interface Container {
   readonly endpoints: readonly ContainerEndpoint[];
   readonly ports: readonly PublishedPort[];
   readonly state: ContainerState;
+  /** With `--userns keep-id`: the maps of its user namespace. */
+  readonly mapping?: UserMapping;
   /** Names that legacy links of other containers give it (`PARENT/ALIAS`); in lists only, never stored. */
   readonly linkNames?: readonly string[];
 }

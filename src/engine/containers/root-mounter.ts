@@ -15,6 +15,10 @@ import type { UserMapping } from './user-mapping.ts';
  */
 const MOUNTER: IdRange = { inside: 2 ** 32 - 2, outside: 0, count: 1 };
 
+function withMounter(ranges: readonly IdRange[]): readonly IdRange[] {
+  return ranges.some(({ outside }) => outside === 0) ? ranges : [...ranges, MOUNTER];
+}
+
 /** What mounting roots takes. */
 export interface RootMounterParts {
   readonly snapshotter: Pick<Snapshotter, 'mounts'>;
@@ -61,7 +65,7 @@ export class RootMounter {
     const key = JSON.stringify(mapping);
     let namespace = this.#namespaces.get(key);
     if (namespace === undefined) {
-      namespace = openUserNamespace([...mapping.uids, MOUNTER], [...mapping.gids, MOUNTER]);
+      namespace = openUserNamespace(withMounter(mapping.uids), withMounter(mapping.gids));
       this.#namespaces.set(key, namespace);
       namespace.catch(() => this.#namespaces.delete(key));
     }

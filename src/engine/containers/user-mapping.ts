@@ -10,13 +10,36 @@ export interface UserMapping {
 
 /**
  * The mapping of a container's user namespace; undefined: it is in the host's. `remap` is the daemon's
- * (`--userns-remap`), which `--userns=host` opts out of.
+ * (`--userns-remap`), which `--userns=host` opts out of; that of `keep-id` is the container's own.
  */
 export function mappingOf(
-  { hostConfig }: Pick<Container, 'hostConfig'>,
+  { hostConfig, mapping }: Pick<Container, 'hostConfig' | 'mapping'>,
   remap: UserMapping | undefined,
 ): UserMapping | undefined {
-  return hostConfig.usernsMode === 'host' ? undefined : remap;
+  if (hostConfig.usernsMode === 'host') return undefined;
+  return hostConfig.usernsMode === '' ? remap : mapping;
+}
+
+/** `--userns keep-id:uid=UID,gid=GID`, beyond Docker: this user of the host is the same inside. undefined: another mode. */
+export function keptUser(mode: string): { readonly uid: number; readonly gid: number } | undefined {
+  const match = /^keep-id:uid=(\d{1,9}),gid=(\d{1,9})$/.exec(mode);
+  return match ? { uid: Number(match[1]), gid: Number(match[2]) } : undefined;
+}
+
+/** Maps in which `id` is itself, and the ids around it are subordinate ones (those of `ranges`, in their order). */
+export function aroundKept(id: number, ranges: readonly IdRange[]): IdRange[] {
+  const result: IdRange[] = [{ inside: id, outside: id, count: 1 }];
+  let position = 0;
+  for (const { outside, count } of ranges) {
+    // From the kept id on, all others move up by one.
+    const below = Math.min(Math.max(id - position, 0), count);
+    if (below > 0) result.push({ inside: position, outside, count: below });
+    if (below < count) {
+      result.push({ inside: position + below + 1, outside: outside + below, count: count - below });
+    }
+    position += count;
+  }
+  return result;
 }
 
 /** Refuses what a container in a user namespace of its own cannot have, in dockerd's words. */
