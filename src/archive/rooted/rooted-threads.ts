@@ -17,7 +17,7 @@ export class RootedThreads implements RootedTrees {
     const worker = this.#take();
     const tree = new ThreadTree(worker, () => this.#giveBack(worker));
     try {
-      await tree.call({ do: 'open', root });
+      tree.place = (await tree.call({ do: 'open', root })) as string;
       return tree;
     } catch (error) {
       await tree.close();
@@ -56,6 +56,7 @@ export class RootedThreads implements RootedTrees {
 
 /** One root in one Worker. */
 class ThreadTree implements RootedTree {
+  place = '';
   readonly #worker: Worker;
   readonly #release: () => void;
   #answer: PromiseWithResolvers<PathStatus | string | null> | undefined;

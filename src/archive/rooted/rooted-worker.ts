@@ -49,7 +49,7 @@ async function perform(call: RootedCall): Promise<void> {
   switch (call.do) {
     case 'open':
       root = openRoot(call.root);
-      return reply({ result: null });
+      return reply({ result: `/proc/self/fd/${root.fd}` });
     case 'stat':
       return reply({ result: statPath(theRoot(), absolutePath(call.path)) });
     case 'enter':

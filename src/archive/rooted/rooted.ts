@@ -21,6 +21,8 @@ export interface RootedTrees {
 
 /** One open root. One call at a time. */
 export interface RootedTree {
+  /** A path of the root for this process alone, to be used with openat2(2) only; ends with `close`. */
+  readonly place: string;
   /** What is at a path: of a link itself, unless a slash follows it. Throws `not-found`, `invalid`. */
   stat(path: string): Promise<PathStatus>;
   /**

@@ -1,7 +1,8 @@
 import type { PathStatus, RootedTree, RootedTrees, RootSource } from '../../archive/rooted/rooted.ts';
-import { TareError } from '../../base/errors.ts';
+import { isKind, TareError } from '../../base/errors.ts';
 import { onEnd } from '../../base/streams.ts';
 import { codeOf } from '../../kernel/errno.ts';
+import { readUserDatabase, resolveUser } from '../../runtime/spec/user.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
 import { containerEvent } from './container-event.ts';
@@ -66,7 +67,8 @@ export class ContainerArchives {
     try {
       await this.#inside(ref, path, async (tree, container) => {
         checkWritable(container, await tree.enter(path));
-        await tree.unpack(tar, { keepKinds: options.noOverwriteDirNonDir, owner: undefined });
+        const owner = options.copyUIDGID ? ownerIn(tree.place, container) : undefined;
+        await tree.unpack(tar, { keepKinds: options.noOverwriteDirNonDir, owner });
         this.#parts.events.emit(containerEvent(container, 'extract-to-dir'));
       });
     } catch (error) {
@@ -85,7 +87,10 @@ export class ContainerArchives {
     const { id } = set.get(ref);
     try {
       const container = set.get(id);
-      if (isAlive(container.state)) return await this.#open(container, body);
+      if (isAlive(container.state)) {
+        const tree = await this.#living(container).catch(unlessEnded);
+        if (tree !== undefined) return await within(tree, () => body(tree, container));
+      }
       return await supervisor.exclusive(id, () => this.#open(set.get(id), body));
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
@@ -93,37 +98,29 @@ export class ContainerArchives {
     }
   }
 
+  #living(container: Container): Promise<RootedTree> {
+    return this.#parts.trees.open(livingRoot(container, this.#parts.mapping(container)));
+  }
+
+  /** Under the container's lock: nobody starts it meanwhile. */
   async #open<T>(
     container: Container,
     body: (tree: RootedTree, container: Container) => Promise<T>,
   ): Promise<T> {
     if (isAlive(container.state)) {
-      const root = livingRoot(container, this.#parts.mapping(container));
-      return await this.#with(root, container, body);
+      const tree = await this.#living(container);
+      return await within(tree, () => body(tree, container));
     }
-    const { mounts } = this.#parts;
+    const { mounts, trees } = this.#parts;
     try {
       // With owners as they are on the disk: nobody's user is looked up in a root that is not mounted.
       const unmapped = container.mounts.map(({ idmap: _, ...point }) => point);
       const hostConfig = { ...container.hostConfig, usernsMode: 'host' };
       const points = await mounts.prepare({ ...container, hostConfig, mounts: unmapped });
-      const root = this.#mountedRoot(container, points);
-      return await this.#with(root, container, body);
+      const tree = await trees.open(this.#mountedRoot(container, points));
+      return await within(tree, () => body(tree, container));
     } finally {
       await mounts.release(container);
-    }
-  }
-
-  async #with<T>(
-    root: RootSource,
-    container: Container,
-    body: (tree: RootedTree, container: Container) => Promise<T>,
-  ): Promise<T> {
-    const tree = await this.#parts.trees.open(root);
-    try {
-      return await body(tree, container);
-    } finally {
-      await tree.close();
     }
   }
 
@@ -153,6 +150,26 @@ function livingRoot({ id, state, mounts, hostConfig }: Container, ids: UserMappi
     ...NETWORK_FILES,
   ];
   return { kind: 'living', pid: state.pid, cgroup: id, mountPoints, ids };
+}
+
+/** With `copyUIDGID` all that is copied belongs to the container's user, if it names one; that is dockerd's reading. */
+function ownerIn(root: string, { config }: Container): { uid: number; gid: number } | undefined {
+  if (config.user === '') return undefined;
+  const { uid, gid } = resolveUser(config.user, [], readUserDatabase(root));
+  return { uid, gid };
+}
+
+/** Its process has just ended: what there is then is a container that does not run. */
+function unlessEnded(error: unknown): undefined {
+  if (!isKind(error, 'not-found')) throw error;
+}
+
+async function within<T>(tree: RootedTree, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } finally {
+    await tree.close();
+  }
 }
 
 /** Files that are mounted in every container and count as its own. */

@@ -38,6 +38,7 @@ test('of containers with --rm, those that have ended are removed, and those that
     runtime: {
       adopt: async () => ({ state: 'gone' }),
       start: async () => {},
+      resume: async () => {},
       delete: async () => {},
     },
     supervisor: {

@@ -21,7 +21,7 @@ import type { Supervisor } from './supervisor.ts';
 /** What coming back after a restart takes. */
 export interface RecoveryParts {
   readonly set: ContainerSet;
-  readonly runtime: Pick<Runtime, 'adopt' | 'start' | 'delete'>;
+  readonly runtime: Pick<Runtime, 'adopt' | 'start' | 'resume' | 'delete'>;
   readonly supervisor: Pick<Supervisor, 'deferEnds' | 'handleExit' | 'resumeRestart' | 'start'>;
   readonly snapshotter: Pick<Snapshotter, 'listSnapshots' | 'remove'>;
   readonly mounts: Pick<ContainerMounts, 'sweep'>;
@@ -80,7 +80,10 @@ export class ContainerRecovery {
         lost.push(lostExit(container));
       } else {
         living.push(container);
-        const status = adopted.state === 'paused' ? 'paused' : 'running';
+        // Frozen, and the row knows of no pause: the last daemon went in the middle of a commit.
+        const forgotten = adopted.state === 'paused' && state.status !== 'paused';
+        if (forgotten) await runtime.resume(id);
+        const status = adopted.state === 'paused' && !forgotten ? 'paused' : 'running';
         if (status !== state.status) set.updateState(id, { status });
         // The last daemon went between writing the row and opening the gate.
         if (adopted.state === 'created') {
