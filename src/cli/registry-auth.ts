@@ -32,7 +32,21 @@ export async function registryAuth(
   return encodeAuth(await repositoryCredentials(context, repository));
 }
 
+/**
+ * The header `X-Registry-Config` of a build: everything that is kept, by server. What can't be read is told on stderr.
+ */
+export async function registryConfig(
+  context: Pick<CommandContext, 'configDir' | 'environment' | 'console'>,
+): Promise<string> {
+  try {
+    return encodeAuth(await credentialStore(context).all());
+  } catch (error) {
+    context.console.err(`WARNING: going on without credentials: ${(error as Error).message}\n`);
+    return encodeAuth({});
+  }
+}
+
 /** Credentials as the API's headers take them. */
-export function encodeAuth(auth: AuthConfig): string {
+export function encodeAuth(auth: AuthConfig | Readonly<Record<string, AuthConfig>>): string {
   return Buffer.from(JSON.stringify(auth)).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 }

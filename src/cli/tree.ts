@@ -12,6 +12,14 @@ export interface Noun {
 
 /** The nouns and their verbs. `tare NOUN VERB`. */
 export const NOUNS: Readonly<Record<string, Noun>> = {
+  builder: {
+    summary: 'Manage builds',
+    verbs: {
+      build: () => import('./commands/image/build.ts'),
+      prune: () => import('./commands/builder/prune.ts'),
+    },
+    aliases: {},
+  },
   container: {
     summary: 'Manage containers',
     verbs: {
@@ -46,6 +54,7 @@ export const NOUNS: Readonly<Record<string, Noun>> = {
   image: {
     summary: 'Manage images',
     verbs: {
+      build: () => import('./commands/image/build.ts'),
       history: () => import('./commands/image/history.ts'),
       import: () => import('./commands/image/import.ts'),
       inspect: () => import('./commands/image/inspect.ts'),
@@ -136,6 +145,7 @@ export const TOP: Readonly<Record<string, CommandLoader>> = {
 /** Short forms: name → noun and verb. */
 export const SHORT_FORMS: Readonly<Record<string, readonly [noun: string, verb: string]>> = {
   attach: ['container', 'attach'],
+  build: ['image', 'build'],
   commit: ['container', 'commit'],
   cp: ['container', 'cp'],
   create: ['container', 'create'],
@@ -172,7 +182,7 @@ export const SHORT_FORMS: Readonly<Record<string, readonly [noun: string, verb: 
 };
 
 /** The short forms that help shows first. */
-export const COMMON = ['run', 'exec', 'ps', 'pull', 'images', 'version', 'info'] as const;
+export const COMMON = ['run', 'exec', 'ps', 'build', 'pull', 'images', 'version', 'info'] as const;
 
 /** Every name that may stand first on a command line, `daemon` included. */
 export function topNames(): string[] {

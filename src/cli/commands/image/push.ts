@@ -1,18 +1,10 @@
-import {
-  canonicalString,
-  familiarName,
-  parseReference,
-  type Reference,
-  withDefaultTag,
-} from '../../../oci/reference.ts';
-import type { ProgressMessage } from '../../../wire/errors.ts';
+import { canonicalString, parseReference, type Reference, withDefaultTag } from '../../../oci/reference.ts';
 import { defineCommand } from '../../command.ts';
 import { CommandFailure } from '../../failure.ts';
 import { flag } from '../../flags/flag.ts';
 import { text, toggle, toggleOn } from '../../flags/kinds.ts';
 import { parsePlatformFlag } from '../../platform.ts';
-import { showProgress } from '../../progress/progress.ts';
-import { registryAuth } from '../../registry-auth.ts';
+import { pushImage } from '../../progress/push.ts';
 import { stdoutIsTerminal } from '../../terminal/terminal.ts';
 
 /** @throws CommandFailure in docker's words. */
@@ -51,13 +43,8 @@ export const command = defineCommand({
     if (!all && given.tag === undefined && !quiet) {
       context.console.out(`Using default tag: ${ref.tag}\n`);
     }
-    const repository = familiarName(ref);
-    const messages = context.client.messages<ProgressMessage>('POST', `/images/${repository}/push`, {
-      query: { tag: ref.tag, platform },
-      headers: { 'X-Registry-Auth': await registryAuth(context, repository) },
-    });
     const console = quiet ? { ...context.console, out: () => {} } : context.console;
-    await showProgress(messages, console, !quiet && stdoutIsTerminal());
+    await pushImage(context, { reference: ref, platform, console, terminal: !quiet && stdoutIsTerminal() });
     if (quiet) context.console.out(`${canonicalString(ref)}\n`);
     return 0;
   },

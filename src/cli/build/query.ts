@@ -1,0 +1,77 @@
+import type { Query } from '../client/client.ts';
+import { CommandFailure } from '../failure.ts';
+import type { BuildFlags } from './refusals.ts';
+
+/** `KEY=VALUE` texts as an object; a key alone has `missing`. */
+function pairs<T>(texts: readonly string[], missing: T): Record<string, string | T> {
+  const entries = texts.map((text): [string, string | T] => {
+    const equals = text.indexOf('=');
+    return equals < 0 ? [text, missing] : [text.slice(0, equals), text.slice(equals + 1)];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Images of `--cache-from`: names with commas between them, or `type=registry,ref=NAME`. */
+export function cacheImages(values: readonly string[]): string[] {
+  return values.flatMap((value) => {
+    const parts = value.split(',');
+    if (!parts.some((part) => part.includes('='))) return parts;
+    const { type = 'registry', ref = '' } = pairs(parts, '');
+    if (type !== 'registry' || ref === '') {
+      throw new CommandFailure(
+        `--cache-from ${value} is not supported: name an image, as --cache-from NAME or type=registry,ref=NAME`,
+      );
+    }
+    return [ref];
+  });
+}
+
+const jsonOrNothing = (value: object): string | undefined =>
+  Object.keys(value).length === 0 ? undefined : JSON.stringify(value);
+
+const orNothing = <T extends string | number>(value: T): T | undefined =>
+  value === '' || value === 0 ? undefined : value;
+
+export interface QueryOptions {
+  readonly flags: BuildFlags;
+  /** Arguments that come from elsewhere; those of the flags win. */
+  readonly defaultArguments: Readonly<Record<string, string>>;
+  /** Path in the context; empty for the daemon's default. */
+  readonly dockerfile: string;
+  readonly remote: string | undefined;
+  readonly platform: string;
+}
+
+/** The query of `POST /build`, without what has its default: Docker's parameters, by its client's encoding. */
+export function buildQuery({ flags, defaultArguments, dockerfile, remote, platform }: QueryOptions): Query {
+  return {
+    t: flags.tag,
+    dockerfile: orNothing(dockerfile),
+    remote,
+    q: flags.quiet,
+    nocache: flags['no-cache'],
+    pull: flags.pull,
+    rm: flags.rm ? undefined : '0',
+    forcerm: flags['force-rm'],
+    target: orNothing(flags.target),
+    platform: orNothing(platform.toLowerCase()),
+    networkmode: flags.network === 'default' ? undefined : flags.network,
+    extrahosts: flags['add-host'],
+    buildargs: jsonOrNothing({ ...defaultArguments, ...pairs(flags['build-arg'], null) }),
+    labels: jsonOrNothing(pairs(flags.label, '')),
+    cachefrom: jsonOrNothing(cacheImages(flags['cache-from'])),
+    ulimits: jsonOrNothing(flags.ulimit),
+    securityopt: flags['security-opt'],
+    memory: orNothing(flags.memory),
+    memswap: orNothing(flags['memory-swap']),
+    shmsize: orNothing(flags['shm-size']),
+    cpushares: orNothing(flags['cpu-shares']),
+    cpuperiod: orNothing(flags['cpu-period']),
+    cpuquota: orNothing(flags['cpu-quota']),
+    cpusetcpus: orNothing(flags['cpuset-cpus']),
+    cpusetmems: orNothing(flags['cpuset-mems']),
+    cgroupparent: orNothing(flags['cgroup-parent']),
+    isolation: orNothing(flags.isolation),
+    version: '1',
+  };
+}

@@ -1,0 +1,47 @@
+import type { FlagValues } from '../command.ts';
+import { CommandFailure } from '../failure.ts';
+import type { BUILD_FLAGS } from './flags.ts';
+
+export type BuildFlags = FlagValues<typeof BUILD_FLAGS>;
+
+const SESSION = 'needs a BuildKit session, which tare build does not open yet';
+
+const given = (values: readonly string[]): boolean => values.length > 0;
+
+/** What cannot be done, by flag, with what to do instead. Docker's words come first where Docker has some. */
+function problemOf(flags: BuildFlags): string | undefined {
+  if (given(flags.secret)) {
+    return `--secret ${SESSION}: fetch what needs the secret before the build and put it in the context`;
+  }
+  if (given(flags.ssh))
+    return `--ssh ${SESSION}: fetch what needs the key before the build and put it in the context`;
+  if (given(flags['build-context'])) {
+    return `--build-context ${SESSION}: put the files into the context, or use COPY --from with an image`;
+  }
+  if (given(flags['no-cache-filter'])) {
+    return '--no-cache-filter is not supported yet: --no-cache builds all stages without cache';
+  }
+  if (given(flags.allow)) return '--allow is not supported: RUN steps have the rights of a plain container';
+  if (given(flags.attest)) return '--attest is not supported: images are built without attestations';
+  if (flags.check || flags.call !== 'build') return '--check is not supported yet: leave it out to build';
+  if (flags.squash) {
+    return '--squash is not supported: copy the result of a first stage into a second one with COPY --from';
+  }
+  const cacheTo = flags['cache-to'].find((one) => one !== 'type=inline' && one !== 'inline');
+  if (cacheTo !== undefined) {
+    return `--cache-to ${cacheTo} is not supported yet: the daemon keeps its own cache; push the image and use --cache-from elsewhere`;
+  }
+  if (flags.platform.includes(',')) {
+    return 'multiple platforms are not supported in one build: build once for each and join them with tare manifest';
+  }
+  if (!['auto', 'plain', 'tty'].includes(flags.progress)) {
+    return `invalid progress ${JSON.stringify(flags.progress)}: use auto, plain or tty`;
+  }
+  return undefined;
+}
+
+/** @throws CommandFailure that says what is not supported and what to do instead. */
+export function refuseUnsupported(flags: BuildFlags): void {
+  const problem = problemOf(flags);
+  if (problem !== undefined) throw new CommandFailure(problem);
+}
