@@ -220,3 +220,15 @@ test('--userns keep-id: who calls is the same user inside, with the daemon mappi
   );
   expect(await refused('--userns', 'keep-id', '--privileged')).toContain('incompatible with user namespaces');
 });
+
+test('layers kept as directories are translated as well', async () => {
+  if (REFERENCE) return;
+  const args = ['--storage-driver', 'overlay'];
+  await using other = await startDaemon({ isolated: true, args, config: { 'userns-remap': USER } });
+  const script = 'stat -c %u:%g / /etc/passwd; rm /etc/group; echo x >> /etc/passwd; chown 5:6 /etc/passwd';
+  await other.ok('tare', ['run', '--name', 'writer', 'busybox', 'sh', '-c', script]);
+  expect(await other.ok('tare', ['logs', 'writer'])).toBe('0:0\n0:0');
+  await other.ok('tare', ['commit', 'writer', 'written']);
+  const look = 'stat -c %u:%g /etc/passwd; test -e /etc/group || echo gone';
+  expect(await other.ok('tare', ['run', '--rm', 'written', 'sh', '-c', look])).toBe('5:6\ngone');
+});
