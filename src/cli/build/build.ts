@@ -13,6 +13,7 @@ import { type BuildOutput, parseOutput } from './outputs.ts';
 import { buildQuery } from './query.ts';
 import { type BuildFlags, refuseUnsupported } from './refusals.ts';
 import { type BuiltImage, writeOutput } from './results.ts';
+import { showBuild } from './show-build.ts';
 import { Upload } from './upload.ts';
 
 /** Builds an image as a command line asks, shows how it goes, and puts the result where it is wanted. */
@@ -36,6 +37,10 @@ export async function build(context: CommandContext, given: BuildFlags, place: s
 const pushes = (flags: BuildFlags, outputs: readonly BuildOutput[]): boolean =>
   flags.push || outputs.some((output) => output.push);
 
+/** True when progress is drawn and not just written. */
+const showsLive = (flags: BuildFlags): boolean =>
+  !flags.quiet && (flags.progress === 'tty' || (flags.progress === 'auto' && stdoutIsTerminal()));
+
 /** Sends the build and follows it. @returns the image's id */
 async function runBuild(context: CommandContext, flags: BuildFlags, place: string): Promise<string> {
   const source = await openContext(place, flags.file);
@@ -45,7 +50,7 @@ async function runBuild(context: CommandContext, flags: BuildFlags, place: strin
     silenced += data;
   };
   const console = flags.quiet ? { ...context.console, out: keep } : context.console;
-  const terminal = !flags.quiet && flags.progress !== 'plain' && stdoutIsTerminal();
+  const terminal = showsLive(flags);
   const upload = source.body && new Upload({ body: source.body, console, terminal });
   const messages = context.client.messages<ProgressMessage>('POST', '/build', {
     query: buildQuery({
@@ -60,9 +65,11 @@ async function runBuild(context: CommandContext, flags: BuildFlags, place: strin
   });
   let id = '';
   try {
-    await showProgress(messages, console, terminal, (aux) => {
+    const onAux = (aux: unknown): void => {
       id = (aux as { ID?: string }).ID ?? id;
-    });
+    };
+    if (terminal) await showBuild(messages, console, onAux);
+    else await showProgress(messages, console, false, onAux);
   } catch (error) {
     if (silenced !== '') context.console.err(silenced);
     throw upload?.failure ?? error;
@@ -87,7 +94,7 @@ async function* compressed(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
 /** Pushes every name. @returns the digest of the last one */
 async function push(context: CommandContext, flags: BuildFlags): Promise<string | undefined> {
   const console = flags.quiet ? { ...context.console, out: () => {} } : context.console;
-  const terminal = !flags.quiet && flags.progress !== 'plain' && stdoutIsTerminal();
+  const terminal = showsLive(flags);
   let digest: string | undefined;
   for (const name of flags.tag) {
     const reference = withDefaultTag(parseReference(name));

@@ -49,8 +49,8 @@ class Lines {
   }
 }
 
-/** What a daemon's error looks like: the digits come from Docker's HTTP-like codes. */
-function failureOf(message: ProgressMessage): CommandFailure | undefined {
+/** The failure that a message tells of, with the daemon's words. */
+export function failureOf(message: ProgressMessage): CommandFailure | undefined {
   const text = message.errorDetail?.message ?? message.error;
   if (text === undefined || text === '') return undefined;
   return new CommandFailure(text);

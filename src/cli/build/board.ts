@@ -1,0 +1,129 @@
+import type { ProgressMessage } from '../../wire/errors.ts';
+
+/** Lines of a running step's output that are shown. */
+const TAIL = 6;
+/** Lines that are kept to be shown when the step fails. */
+const KEPT = 100;
+
+interface Step {
+  /** `2/5`. */
+  readonly place: string;
+  readonly text: string;
+  readonly since: number;
+  cached: boolean;
+  /** Its output, oldest first, at most KEPT lines. */
+  readonly output: string[];
+  /** What a pull says last, by layer. */
+  readonly layers: Map<string, string>;
+}
+
+/**
+ * The classic builder's stream as a terminal shows it: a line for each step with its time and whether it came from the
+ * cache, below the running one the last lines that it printed. Holds what there is to see and draws nothing itself.
+ */
+export class BuildBoard {
+  readonly #now: () => number;
+  #step: Step | undefined;
+  /** Text of the stream after its last line break. */
+  #partial = '';
+
+  /** @param now a clock in milliseconds */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Takes a message; returns the lines that will not change any more. */
+  take(message: ProgressMessage, width: number): string[] {
+    if (message.stream !== undefined) return this.#takeText(message.stream, width);
+    const { status = '', id = '', progress = '' } = message;
+    if (this.#step === undefined) return status === '' ? [] : [fit(`${id} ${status}`.trim(), width)];
+    if (id === '') addLine(this.#step, status);
+    else this.#step.layers.set(id, `${id}: ${status} ${progress}`.trimEnd());
+    return [];
+  }
+
+  /** The running step, as it is now. */
+  live(width: number): string[] {
+    const step = this.#step;
+    if (step === undefined) return [];
+    const unfinished = clean(this.#partial);
+    const said = [...step.output, ...step.layers.values(), ...(unfinished === '' ? [] : [unfinished])];
+    return [this.#line(step, '', width), ...said.slice(-TAIL).map((line) => fit(` => => ${line}`, width))];
+  }
+
+  /** The step ended well: its line for good. */
+  finish(width: number): string[] {
+    const step = this.#step;
+    this.#step = undefined;
+    return step === undefined ? [] : [this.#line(step, step.cached ? 'CACHED ' : '', width)];
+  }
+
+  /** The step failed: its line for good and what it said. */
+  fail(width: number): string[] {
+    const step = this.#step;
+    this.#step = undefined;
+    if (step === undefined) return [];
+    const rest = clean(this.#partial);
+    const said = rest === '' ? step.output : [...step.output, rest];
+    return [this.#line(step, 'ERROR ', width), ...said.map((line) => ` > ${line}`)];
+  }
+
+  #takeText(text: string, width: number): string[] {
+    const lines = (this.#partial + text).split('\n');
+    this.#partial = lines.pop()!;
+    return lines.flatMap((line) => this.#takeLine(line, width));
+  }
+
+  #takeLine(line: string, width: number): string[] {
+    const begun = /^Step (\d+\/\d+) : (.*)$/.exec(line);
+    if (begun !== null) {
+      const before = this.finish(width);
+      const [, place = '', text = ''] = begun;
+      this.#step = { place, text, since: this.#now(), cached: false, output: [], layers: new Map() };
+      return before;
+    }
+    if (/^Successfully (built|tagged) /.test(line)) return [...this.finish(width), fit(line, width)];
+    if (/^\[Warning\] /.test(line)) return [fit(line, width)];
+    const note = /^ ---> (Using cache$|Running in |Removed intermediate container |[0-9a-f]{12}$)/.exec(
+      line,
+    )?.[1];
+    if (note === undefined) {
+      if (this.#step === undefined) return [fit(clean(line), width)];
+      addLine(this.#step, clean(line));
+    } else if (note === 'Using cache' && this.#step !== undefined) {
+      this.#step.cached = true;
+    }
+    return [];
+  }
+
+  #line(step: Step, mark: string, width: number): string {
+    const time = ` ${((this.#now() - step.since) / 1000).toFixed(1)}s`;
+    const room = Math.max(10, width - time.length);
+    return fit(` => ${mark}[${step.place}] ${clean(step.text)}`, room).padEnd(room) + time;
+  }
+}
+
+function addLine(step: Step, line: string): void {
+  step.output.push(line);
+  if (step.output.length > KEPT) step.output.shift();
+}
+
+/** A line without what moves the cursor or colours: a carriage return leaves what came after it. */
+function clean(line: string): string {
+  const last = Bun.stripANSI(line).replace(/\r+$/, '').split('\r').at(-1)!;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they would move the cursor
+  return last.replaceAll('\t', '    ').replace(/[\x00-\x1f\x7f]/g, '');
+}
+
+/** Cuts a line so that it takes at most `width` columns. */
+function fit(line: string, width: number): string {
+  if (Bun.stringWidth(line) <= width) return line;
+  let cut = '';
+  let columns = 0;
+  for (const character of line) {
+    columns += Bun.stringWidth(character);
+    if (columns > width - 1) break;
+    cut += character;
+  }
+  return `${cut}…`;
+}
