@@ -112,3 +112,49 @@ test('--storage-opt: unknown options, and a size where there are no project quot
   if (outcome.code === 0) await out('rm', outcome.stdout.trim());
   else expect(outcome.stderr).toContain("--storage-opt is supported only for overlay over xfs with 'pquota'");
 });
+
+test('--mac-address, --ip and --ip6, and where they cannot be', async () => {
+  // dockerd 20.10 does not know addresses of endpoints as the CLI sends them.
+  if (REFERENCE) return;
+  await out('network', 'create', '--subnet', '10.77.0.0/24', 'four');
+  await out('network', 'create', '--ipv6', '--subnet', 'fd00:77::/64', 'six');
+  for (const client of CLIENTS) {
+    const sh = (script: string, ...flags: string[]) =>
+      daemon.ok(client, ['run', '--rm', ...flags, 'busybox', 'sh', '-c', script]);
+    const refused = async (...flags: string[]) =>
+      (await daemon.client(client, ['create', ...flags, 'busybox'])).stderr;
+    const mac = '92:d0:c6:0a:29:33';
+    const address = 'cat /sys/class/net/eth0/address';
+    expect(await sh(address, '--mac-address', mac)).toBe(mac);
+    expect(
+      await sh(
+        `${address}; ip addr show eth0`,
+        '--network',
+        'four',
+        '--mac-address',
+        mac,
+        '--ip',
+        '10.77.0.99',
+      ),
+    ).toMatch(/^92:d0:c6:0a:29:33\n.*inet 10\.77\.0\.99\/24/s);
+    expect(await sh('ip -6 addr show eth0', '--network', 'six', '--ip6', 'fd00:77::99')).toContain(
+      'fd00:77::99/64',
+    );
+    expect(await refused('--mac-address', 'bad')).toContain('bad is not a valid mac address');
+    expect(await refused('--ip', '1.2.3.4')).toContain(
+      'user specified IP address is supported on user defined networks only',
+    );
+    expect(await refused('--network', 'four', '--ip', 'bad')).toContain('invalid IPv4 address: bad');
+    const other = await daemon.client(client, [
+      'run',
+      '--rm',
+      '--network',
+      'four',
+      '--ip',
+      '10.78.0.3',
+      'busybox',
+    ]);
+    expect(other.stderr).toContain('no configured subnet or ip-range contain the IP address 10.78.0.3');
+  }
+  await out('network', 'rm', 'four', 'six');
+});

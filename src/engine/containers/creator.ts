@@ -179,7 +179,14 @@ export class ContainerCreator {
     const primary = mode.word;
     const wanted = new Map(Object.entries(request.endpoints));
     const primaryNetwork = this.#parts.networks.get(primary);
-    const settings = wanted.get(primary) ?? wanted.get(primaryNetwork.id) ?? wanted.get(primaryNetwork.name);
+    // The docker CLI calls the default bridge `default`.
+    const aliases = [
+      primary,
+      primaryNetwork.id,
+      primaryNetwork.name,
+      ...(primary === 'bridge' ? ['default'] : []),
+    ];
+    const settings = aliases.map((alias) => wanted.get(alias)).find((found) => found !== undefined);
     const names = new Map([[primaryNetwork.name, settings]]);
     for (const [ref, other] of wanted) {
       const network = this.#parts.networks.get(ref);
