@@ -1,6 +1,7 @@
 import type { ApiDependencies } from './dependencies.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Route } from './router.ts';
+import { buildRoutes } from './routes/build.ts';
 import { checkRoutes } from './routes/check.ts';
 import { containerArchiveRoutes } from './routes/container-archive.ts';
 import { containerLifecycleRoutes } from './routes/container-lifecycle.ts';
@@ -55,6 +56,7 @@ export function allRoutes(dependencies: ApiDependencies): Route[] {
     ...volumeRoutes(dependencies),
     ...eventRoutes(dependencies),
     ...swarmRoutes(),
+    ...buildRoutes(dependencies),
     ...laterRoutes(),
   ];
 }

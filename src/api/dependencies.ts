@@ -1,4 +1,6 @@
 import type { Logger } from '../base/log.ts';
+import type { Builder } from '../engine/builder/builder.ts';
+import type { StepCache } from '../engine/builder/step-cache.ts';
 import type { ContainerArchives } from '../engine/containers/container-archives.ts';
 import type { ContainerService } from '../engine/containers/containers.ts';
 import type { ApiClient } from '../engine/containers/death.ts';
@@ -23,6 +25,8 @@ export interface ApiDependencies {
   readonly statistics: StatisticsService;
   readonly archives: Pick<ContainerArchives, 'stat' | 'get' | 'put'>;
   readonly images: ImageService;
+  readonly builder: Builder;
+  readonly buildCache: Pick<StepCache, 'clear'>;
   readonly imageMounts: Pick<ImageMounts, 'mount' | 'unmount' | 'list'>;
   readonly registries: RegistryAccess;
   readonly imageRegistry: ImageRegistry;

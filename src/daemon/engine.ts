@@ -6,6 +6,7 @@ import { RootedThreads } from '../archive/rooted/rooted-threads.ts';
 import { buildVersion } from '../base/build-version.ts';
 import type { Logger } from '../base/log.ts';
 import { LocalContentStore } from '../content/local-store.ts';
+import { ImageBuilder } from '../engine/builder/image-builder.ts';
 import { ContainerSet } from '../engine/containers/container-set.ts';
 import { ensureInitLayer } from '../engine/containers/init-layer.ts';
 import { isAlive } from '../engine/containers/lifecycle.ts';
@@ -35,6 +36,7 @@ import { createRuntime } from '../runtime/crun-runtime.ts';
 import { readMachine } from '../runtime/machine.ts';
 import { openSnapshotter } from '../snapshots/open.ts';
 import { Database } from '../store/database.ts';
+import { BuildStepTable } from '../store/tables/build-steps.ts';
 import { ContainerTable } from '../store/tables/containers.ts';
 import { ImageTable } from '../store/tables/images.ts';
 import { LayerBlobTable } from '../store/tables/layer-blobs.ts';
@@ -207,6 +209,17 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     logDrivers: DRIVER_NAMES,
   });
 
+  const buildCache = new BuildStepTable(database);
+  const builder = new ImageBuilder({
+    images,
+    containers,
+    archives,
+    layerOf: (id) => snapshotter.diff(id),
+    cache: buildCache,
+    trees,
+    root: join(dataRoot, 'build'),
+    log,
+  });
   const check = new StoreCheck({
     images,
     containers: set,
@@ -221,6 +234,8 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     containers,
     statistics,
     archives,
+    builder,
+    buildCache,
     images,
     imageMounts,
     volumeCopies,
@@ -238,6 +253,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       await volumes.sweep();
       imageMounts.adopt();
       await images.sweep();
+      await builder.sweep();
       const unfinished = await recovery.adopt();
       logs.resume();
       health.resume();

@@ -29,14 +29,6 @@ export function laterRoutes(): Route[] {
     later('GET', '/plugins/privileges', 'managed plugins'),
     later('POST', '/plugins/pull', 'managed plugins'),
     later('POST', '/plugins/create', 'managed plugins'),
-    later('POST', '/build', 'build'),
-    // Nothing builds yet, so there is nothing to remove: `system prune` asks for it too.
-    {
-      method: 'POST',
-      pattern: '/build/prune',
-      handle: (x) => x.json(200, { CachesDeleted: null, SpaceReclaimed: 0 }),
-    },
-    later('POST', '/build/cancel', 'build'),
     later('POST', '/session', 'a build session'),
     later('POST', '/grpc', 'a build session'),
   ];

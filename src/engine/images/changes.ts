@@ -32,6 +32,18 @@ export function applyChanges(config: ImageRunConfig, changes: readonly string[])
   return result;
 }
 
+/** Applies one instruction whose variables have been replaced. Throws `invalid`. */
+export function applyInstruction(config: ImageRunConfig, name: string, rest: string): ImageRunConfig {
+  const result: Config = { ...config };
+  const apply = INSTRUCTIONS[name];
+  if (!apply) throw new TareError('invalid', `unknown instruction: ${name}`);
+  if (rest === '' && name !== 'CMD' && name !== 'ENTRYPOINT') {
+    throw new TareError('invalid', `${name} requires at least one argument`);
+  }
+  apply(result, rest);
+  return result;
+}
+
 /** Instructions whose variables the shell expands later, if anybody. */
 const LITERAL: ReadonlySet<string> = new Set(['CMD', 'ENTRYPOINT', 'ONBUILD', 'HEALTHCHECK']);
 

@@ -20,4 +20,7 @@ export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE unfinished (digest TEXT PRIMARY KEY, stored_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE build_steps (key TEXT PRIMARY KEY, image_id TEXT NOT NULL, made_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -1,0 +1,185 @@
+import { messageOf, TareError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import type { BuildEvent, Builder, BuildRequest } from '../../engine/builder/builder.ts';
+import type { StepCache } from '../../engine/builder/step-cache.ts';
+import type { RegistryAuth } from '../../engine/images/images.ts';
+import { familiarString, parseReference, withDefaultTag } from '../../oci/reference.ts';
+import { bodyStream } from '../body.ts';
+import { containerConfigCodec } from '../codec/container-config.ts';
+import { hostConfigCodec } from '../codec/host-config.ts';
+import { HttpError } from '../errors.ts';
+import type { Exchange } from '../exchange.ts';
+import { ProgressStream } from '../progress.ts';
+import { flag, flagOr, integer, text } from '../query.ts';
+import { authOf } from '../registry-auth.ts';
+import type { Route } from '../router.ts';
+import { remoteContext } from './remote-context.ts';
+
+interface Dependencies {
+  readonly builder: Builder;
+  readonly buildCache: Pick<StepCache, 'clear'>;
+  readonly log: Logger;
+}
+
+/** Building images, as Docker's classic builder has it. */
+export function buildRoutes({ builder, buildCache, log }: Dependencies): Route[] {
+  async function build(x: Exchange): Promise<void> {
+    if (text(x, 'version') === '2') {
+      throw new HttpError(
+        400,
+        "this builder does not speak BuildKit's protocol: build with DOCKER_BUILDKIT=0, or by tare build",
+      );
+    }
+    const request = await buildRequest(x);
+    const quiet = flag(x, 'q');
+    const progress = new ProgressStream(x);
+    const tell = tellerOf(progress, flagOr(x, 'rm', true));
+    await progress.run(
+      async () => {
+        const id = await builder.build(request, quiet ? () => {} : tell);
+        if (quiet) return progress.send({ stream: `${id}\n` });
+        progress.send({ aux: { ID: id } });
+        progress.send({ stream: `Successfully built ${shortOf(id)}\n` });
+        for (const tag of request.tags) {
+          const name = familiarString(withDefaultTag(parseReference(tag)));
+          progress.send({ stream: `Successfully tagged ${name}\n` });
+        }
+      },
+      log,
+      true,
+    );
+  }
+
+  return [
+    { method: 'POST', pattern: '/build', handle: build },
+    {
+      method: 'POST',
+      pattern: '/build/prune',
+      handle(x) {
+        buildCache.clear();
+        x.json(200, { CachesDeleted: null, SpaceReclaimed: 0 });
+      },
+    },
+    {
+      method: 'POST',
+      pattern: '/build/cancel',
+      handle(x) {
+        x.empty(204);
+      },
+    },
+  ];
+}
+
+function shortOf(id: string): string {
+  return id.replace(/^sha256:/, '').slice(0, 12);
+}
+
+/** The classic builder's words for what happens. */
+function tellerOf(progress: ProgressStream, removes: boolean): (event: BuildEvent) => void {
+  const decoder = new TextDecoder();
+  const say = (stream: string): void => progress.send({ stream });
+  return (event) => {
+    switch (event.kind) {
+      case 'step':
+        say(`Step ${event.number}/${event.total} : ${event.text}`);
+        return say('\n');
+      case 'cached':
+        return say(' ---> Using cache\n');
+      case 'running':
+        return say(` ---> Running in ${event.container}\n`);
+      case 'removed':
+        return removes ? say(` ---> Removed intermediate container ${event.container}\n`) : undefined;
+      case 'made':
+        return say(` ---> ${shortOf(event.id)}\n`);
+      case 'output':
+        return say(decoder.decode(event.data, { stream: true }));
+      case 'pull':
+        return progress.send({ status: event.text });
+      case 'warning':
+        return say(`[Warning] ${event.text}\n`);
+    }
+  };
+}
+
+async function buildRequest(x: Exchange): Promise<BuildRequest> {
+  for (const [name, value] of [
+    ['squash', flag(x, 'squash')],
+    ['outputs', text(x, 'outputs') !== ''],
+  ] as const) {
+    if (value) throw new HttpError(400, `${name} is not supported by this builder`);
+  }
+  const remote = text(x, 'remote');
+  const { context, dockerfile } =
+    remote === '' || remote === 'client-session'
+      ? { context: bodyStream(x), dockerfile: '' }
+      : await remoteContext(remote, x.signal);
+  const auths = registryConfig(x.request.headers['x-registry-config']);
+  return {
+    context,
+    dockerfile: dockerfile || text(x, 'dockerfile') || 'Dockerfile',
+    tags: x.query.getAll('t').filter((tag) => tag !== ''),
+    target: text(x, 'target'),
+    args: jsonParameter<Record<string, string | null>>(x, 'buildargs') ?? {},
+    labels: jsonParameter<Record<string, string>>(x, 'labels') ?? {},
+    noCache: flag(x, 'nocache'),
+    pull: flag(x, 'pull'),
+    platform: text(x, 'platform'),
+    config: containerConfigCodec.zero(),
+    hostConfig: hostConfigOf(x),
+    auth: (host) => auths[host] ?? (host === 'docker.io' ? auths['https://index.docker.io/v1/'] : undefined),
+    signal: x.signal,
+  };
+}
+
+function hostConfigOf(x: Exchange): BuildRequest['hostConfig'] {
+  const zero = hostConfigCodec.zero();
+  const number = (name: string): number => integer(x, name) ?? 0;
+  const ulimits = jsonParameter<Array<{ Name: string; Soft: number; Hard: number }>>(x, 'ulimits') ?? [];
+  return {
+    ...zero,
+    networkMode: text(x, 'networkmode') || 'default',
+    extraHosts: text(x, 'extrahosts') === '' ? [] : text(x, 'extrahosts').split(','),
+    shmSize: number('shmsize'),
+    securityOpt: jsonParameter<string[]>(x, 'securityopt') ?? [],
+    logConfig: { type: 'none', config: {} },
+    resources: {
+      ...zero.resources,
+      memory: number('memory'),
+      memorySwap: number('memswap'),
+      cpuShares: number('cpushares'),
+      cpuPeriod: number('cpuperiod'),
+      cpuQuota: number('cpuquota'),
+      cpusetCpus: text(x, 'cpusetcpus'),
+      cpusetMems: text(x, 'cpusetmems'),
+      cgroupParent: text(x, 'cgroupparent'),
+      ulimits: ulimits.map(({ Name, Soft, Hard }) => ({ name: Name, soft: Soft, hard: Hard })),
+    },
+  };
+}
+
+function jsonParameter<T>(x: Exchange, name: string): T | undefined {
+  const value = text(x, name);
+  if (value === '') return undefined;
+  try {
+    return (JSON.parse(value) as T | null) ?? undefined;
+  } catch (error) {
+    throw new TareError('invalid', `error reading ${name}: ${messageOf(error)}`, error);
+  }
+}
+
+/** Credentials of several registries, by server. */
+function registryConfig(header: string | string[] | undefined): Record<string, RegistryAuth> {
+  if (typeof header !== 'string' || header === '') return {};
+  try {
+    const json: unknown = JSON.parse(Buffer.from(header, 'base64url').toString('utf8'));
+    if (typeof json !== 'object' || json === null) return {};
+    return Object.fromEntries(
+      Object.entries(json).flatMap(([server, config]) => {
+        const auth = authOf(config);
+        return auth ? [[server, auth]] : [];
+      }),
+    );
+  } catch {
+    return {};
+  }
+}

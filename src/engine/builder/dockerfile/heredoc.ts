@@ -1,0 +1,42 @@
+/** The beginning of a here-document in an instruction: `<<EOF`, `<<-"EOF"`. */
+export interface HeredocMark {
+  readonly name: string;
+  readonly expand: boolean;
+  /** `<<-`: tabs before each line go. */
+  readonly chomp: boolean;
+  /** Where it stands in the text. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The marks in a text, outside of quotes, in order. `<<<` (a here-string) is none. */
+export function heredocsIn(text: string): HeredocMark[] {
+  const marks: HeredocMark[] = [];
+  let quote = '';
+  for (let index = 0; index < text.length; index++) {
+    const char = text[index] ?? '';
+    if (quote !== '') {
+      if (char === '\\' && quote === '"') index++;
+      else if (char === quote) quote = '';
+      continue;
+    }
+    if (char === '\\') index++;
+    else if (char === '"' || char === "'") quote = char;
+    else if (text.startsWith('<<<', index)) index += 2;
+    else if (text.startsWith('<<', index)) {
+      const match = /^<<(-?)(?:"([^"\s]+)"|'([^'\s]+)'|([\w.-]+))/.exec(text.slice(index));
+      if (!match) continue;
+      const quoted = match[2] ?? match[3];
+      const end = index + match[0].length;
+      marks.push({
+        name: quoted ?? match[4] ?? '',
+        expand: quoted === undefined,
+        chomp: match[1] === '-',
+        start: index,
+        end,
+      });
+      index = end - 1;
+    }
+  }
+  return marks;
+}

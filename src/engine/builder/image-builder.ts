@@ -1,0 +1,321 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { MountedRoot, RootedTree, RootedTrees } from '../../archive/rooted/rooted.ts';
+import { readTarMembers } from '../../archive/tar-members.ts';
+import { isKind, messageOf, TareError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import { formatPlatform, hostPlatform, parsePlatform } from '../../oci/platform.ts';
+import { parseReference } from '../../oci/reference.ts';
+import { resolveUser } from '../../runtime/spec/user.ts';
+import type { ContainerArchives } from '../containers/container-archives.ts';
+import type { Image, ImageService } from '../images/images.ts';
+import type { BuildEvent, Builder, BuildRequest } from './builder.ts';
+import type { SourceTree, TargetTree } from './copier.ts';
+import { parseDockerfile } from './dockerfile/parse.ts';
+import { findStage, neededStages, type Stage, stagesOf } from './dockerfile/stages.ts';
+import { platformArguments, Scope } from './scope.ts';
+import { StageBuilder, type StageParts } from './stage-builder.ts';
+import type { StepCache } from './step-cache.ts';
+
+/** What the builder takes. */
+export interface ImageBuilderParts {
+  readonly images: Pick<ImageService, 'get' | 'find' | 'createImage' | 'pull' | 'tag'>;
+  readonly containers: StageParts['containers'];
+  readonly archives: Pick<ContainerArchives, 'stat' | 'get' | 'put'>;
+  readonly layerOf: (containerId: string) => ReadableStream<Uint8Array>;
+  readonly cache: StepCache;
+  readonly trees: RootedTrees;
+  /** Directory of the builder's own: contexts while they are built, and caches of RUN. */
+  readonly root: string;
+  readonly log: Logger;
+}
+
+/** An image's root as a place to copy from. */
+interface Source {
+  readonly tree: SourceTree;
+  readonly key: string;
+  readonly close: () => Promise<void>;
+}
+
+const SCRATCH_KEY = 'scratch';
+
+/** Builds images by containers: RUN in one that runs, COPY into one that does not. */
+export class ImageBuilder implements Builder {
+  readonly #parts: ImageBuilderParts;
+
+  constructor(parts: ImageBuilderParts) {
+    this.#parts = parts;
+  }
+
+  /** Contexts of builds that the last daemon was in the midst of. */
+  async sweep(): Promise<void> {
+    await rm(join(this.#parts.root, 'contexts'), { recursive: true, force: true });
+    for (const name of ['contexts', 'caches', 'mount']) {
+      await mkdir(join(this.#parts.root, name), { recursive: true, mode: 0o700 });
+    }
+  }
+
+  async build(request: BuildRequest, report: (event: BuildEvent) => void): Promise<string> {
+    const context = await mkdtemp(join(this.#parts.root, 'contexts', 'c-'));
+    try {
+      const tree = await this.#openContext(context);
+      let text: string;
+      try {
+        await tree.enter('/');
+        await tree.unpack(request.context, { keepKinds: false, owner: undefined });
+        text = await readDockerfile(tree, request.dockerfile);
+      } finally {
+        await tree.close();
+      }
+      return await new Build(this.#parts, request, report, context).run(text);
+    } finally {
+      await rm(context, { recursive: true, force: true }).catch((error) => {
+        this.#parts.log.warn('removing the context of a build', { error: messageOf(error) });
+      });
+    }
+  }
+
+  #openContext(directory: string): Promise<RootedTree> {
+    return this.#parts.trees.open(contextRoot(this.#parts.root, directory));
+  }
+}
+
+function contextRoot(root: string, directory: string): MountedRoot {
+  return {
+    kind: 'mounted',
+    at: join(root, 'mount'),
+    mounts: [{ type: 'none', source: directory, options: ['bind'] }],
+    binds: [],
+  };
+}
+
+/** One build. */
+class Build {
+  readonly #parts: ImageBuilderParts;
+  readonly #request: BuildRequest;
+  readonly #report: (event: BuildEvent) => void;
+  readonly #context: string;
+  readonly #done = new Map<Stage, Image>();
+  #stages: readonly Stage[] = [];
+  #number = 0;
+  #total = 0;
+
+  constructor(
+    parts: ImageBuilderParts,
+    request: BuildRequest,
+    report: (event: BuildEvent) => void,
+    context: string,
+  ) {
+    this.#parts = parts;
+    this.#request = request;
+    this.#report = report;
+    this.#context = context;
+  }
+
+  async run(text: string): Promise<string> {
+    const { args, target, labels, tags } = this.#request;
+    const platform = this.#platform();
+    const builtin = platformArguments(platform);
+    const file = parseDockerfile(text);
+    const { stages, globals } = stagesOf(file, (name) => args[name] ?? builtin[name]);
+    this.#stages = stages;
+    const needed = neededStages(stages, target);
+    this.#total = needed.reduce((sum, stage) => sum + 1 + stage.statements.length, 0);
+    if (Object.keys(labels).length > 0) this.#total++;
+    let image: Image | undefined;
+    for (const stage of needed) {
+      this.#step(stage.from.text);
+      const base = await this.#base(stage);
+      this.#report({ kind: 'made', id: base.id });
+      const scope = new Scope(args, builtin, globalValues(globals, args));
+      const builder = new StageBuilder(this.#stageParts(file.escapeChar), scope, base);
+      image = await builder.run(stage);
+      if (stage === needed.at(-1)) image = await builder.label(labels);
+      this.#done.set(stage, image);
+    }
+    if (!image) throw new TareError('internal', 'a build without stages');
+    for (const tag of tags) await this.#parts.images.tag(image.id, tag);
+    return image.id;
+  }
+
+  #platform(): { os: string; architecture: string; variant?: string } {
+    const host = hostPlatform();
+    const { platform } = this.#request;
+    if (platform === '') return host;
+    const wanted = parsePlatform(platform);
+    if (wanted.os === host.os && wanted.architecture === host.architecture) return host;
+    throw new TareError(
+      'not-implemented',
+      `building for ${platform} is not supported: this machine is ${formatPlatform(host)}`,
+    );
+  }
+
+  #step(text: string): void {
+    this.#number++;
+    this.#report({ kind: 'step', number: this.#number, total: this.#total, text });
+  }
+
+  #stageParts(escapeChar: string): StageParts {
+    const { images, containers, cache, layerOf, root } = this.#parts;
+    return {
+      images,
+      containers,
+      cache,
+      layerOf,
+      escapeChar,
+      request: this.#request,
+      files: (id) => this.#files(id),
+      owner: (text, id) => this.#owner(text, id),
+      source: (from) => this.#source(from),
+      mounts: {
+        context: this.#context,
+        caches: join(root, 'caches'),
+        image: async (ref) => (await this.#imageOf(ref)).id,
+      },
+      step: (text) => this.#step(text),
+      report: this.#report,
+    };
+  }
+
+  /** The image that a stage begins with. */
+  async #base(stage: Stage): Promise<Image> {
+    const earlier = findStage(this.#stages, stage.base, stage.index);
+    const built = earlier && !/^\d+$/.test(stage.base) ? this.#done.get(earlier) : undefined;
+    if (built) return built;
+    if (stage.base === 'scratch') return await this.#scratch();
+    return await this.#named(stage.base);
+  }
+
+  /** A stage's or an image's, by the name in --from. */
+  async #imageOf(ref: string): Promise<Image> {
+    const stage = findStage(this.#stages, ref);
+    const built = stage && this.#done.get(stage);
+    return built ?? (await this.#named(ref));
+  }
+
+  async #named(reference: string): Promise<Image> {
+    const { images } = this.#parts;
+    const { pull, auth, signal } = this.#request;
+    const here = images.find(reference);
+    if (here && !pull) return here;
+    const { domain } = parseReference(reference);
+    const credentials = auth(domain);
+    try {
+      return await images.pull(reference, {
+        ...(credentials && { auth: credentials }),
+        report: ({ status, id }) => {
+          if (status !== undefined) this.#report({ kind: 'pull', text: id ? `${id}: ${status}` : status });
+        },
+        signal,
+      });
+    } catch (error) {
+      // A registry that is away is no reason to give up what is here.
+      if (here && isKind(error, 'unavailable')) return here;
+      throw error;
+    }
+  }
+
+  /** The image without layers: the same one for all builds. */
+  async #scratch(): Promise<Image> {
+    const { images, cache } = this.#parts;
+    const known = cache.find(SCRATCH_KEY);
+    const found = known === undefined ? undefined : images.find(known);
+    if (found) return found;
+    const { os, architecture, variant } = hostPlatform();
+    const image = await images.createImage({
+      base: undefined,
+      layer: undefined,
+      config: {
+        os,
+        architecture,
+        ...(variant !== undefined && { variant }),
+        created: '1970-01-01T00:00:00Z',
+        config: {},
+      },
+      history: { createdBy: 'FROM scratch', author: '', comment: '' },
+      reference: undefined,
+    });
+    cache.put(SCRATCH_KEY, image.id);
+    return image;
+  }
+
+  #files(id: string): TargetTree & SourceTree {
+    const { archives } = this.#parts;
+    return {
+      stat: (path) => archives.stat(id, path),
+      pack: (path) => archives.get(id, path),
+      put: (path, tar) => archives.put(id, path, tar, { noOverwriteDirNonDir: false, copyUIDGID: false }),
+    };
+  }
+
+  async #source(from: string): Promise<Source> {
+    if (from === '') {
+      const tree = await this.#parts.trees.open(contextRoot(this.#parts.root, this.#context));
+      return { tree, key: '', close: () => tree.close() };
+    }
+    const { containers } = this.#parts;
+    const { config, hostConfig } = this.#request;
+    const image = await this.#imageOf(from);
+    const { id } = await containers.create({
+      name: undefined,
+      platform: undefined,
+      config: { ...config, image: image.id, cmd: ['/bin/true'], entrypoint: [] },
+      hostConfig: { ...hostConfig, networkMode: 'none' },
+      endpoints: {},
+    });
+    const close = (): Promise<void> => containers.remove(id, { force: true, volumes: true, link: false });
+    return { tree: this.#files(id), key: image.id, close };
+  }
+
+  /** `--chown` by numbers, or by names of the container's own users. */
+  async #owner(text: string, id: string): Promise<{ uid: number; gid: number }> {
+    const numbers = /^(\d+)(?::(\d+))?$/.exec(text);
+    if (numbers) {
+      const uid = Number(numbers[1]);
+      return { uid, gid: numbers[2] === undefined ? uid : Number(numbers[2]) };
+    }
+    const read = async (path: string): Promise<string> => {
+      const packed = await this.#files(id)
+        .pack(path)
+        .catch(() => undefined);
+      return packed ? await firstFile(packed.tar) : '';
+    };
+    const database = { passwd: await read('/etc/passwd'), group: await read('/etc/group') };
+    const { uid, gid } = resolveUser(text, [], database);
+    return { uid, gid };
+  }
+}
+
+/** Global ARGs as stages see them that declare them again. */
+function globalValues(
+  globals: ReadonlyMap<string, string | undefined>,
+  args: Readonly<Record<string, string | null>>,
+): ReadonlyMap<string, string | undefined> {
+  return new Map([...globals].map(([name, value]) => [name, args[name] ?? value]));
+}
+
+async function readDockerfile(tree: RootedTree, path: string): Promise<string> {
+  const absent = (error: unknown): TareError =>
+    new TareError('invalid', `Cannot locate specified Dockerfile: ${path}`, error);
+  try {
+    const status = await tree.stat(`/${path}`);
+    const { tar } = await tree.pack(status.linkTarget || `/${path}`);
+    const text = await firstFile(tar);
+    if (text.trim() === '') throw new TareError('invalid', `the Dockerfile (${path}) cannot be empty`);
+    return text;
+  } catch (error) {
+    throw isKind(error, 'not-found') ? absent(error) : error;
+  }
+}
+
+/** The text of a tar's first file; empty without one. The tar is read to its end. */
+async function firstFile(tar: AsyncIterable<Uint8Array>): Promise<string> {
+  let text: string | undefined;
+  for await (const { entry, body } of readTarMembers(tar)) {
+    if (text !== undefined || entry.type !== 'file') continue;
+    const pieces: Uint8Array[] = [];
+    for await (const piece of body) pieces.push(Uint8Array.from(piece));
+    text = Buffer.concat(pieces).toString('utf8');
+  }
+  return text ?? '';
+}

@@ -1,0 +1,80 @@
+import { TareError } from '../../base/errors.ts';
+import { shortId } from '../../base/ids.ts';
+import type { MountRequest } from '../containers/model.ts';
+import type { Image } from '../images/images.ts';
+import type { StageParts, StepLayer } from './stage-builder.ts';
+
+/** What a RUN runs. */
+export interface StepRun {
+  readonly image: Image;
+  readonly command: readonly string[];
+  /** What it has besides the image's environment. */
+  readonly env: readonly string[];
+  readonly mounts: readonly MountRequest[];
+  readonly network: string;
+  /** The statement, for messages. */
+  readonly text: string;
+}
+
+/** Runs a command in a container of the image and gives what it changed. Throws `invalid` when it fails. */
+export async function runStep(
+  { containers, layerOf, report, request }: Pick<StageParts, 'containers' | 'layerOf' | 'report' | 'request'>,
+  { image, command, env, mounts, network }: StepRun,
+): Promise<StepLayer> {
+  const { config, hostConfig, signal } = request;
+  const { id } = await containers.create({
+    name: undefined,
+    platform: undefined,
+    config: {
+      ...config,
+      image: image.id,
+      cmd: [...command],
+      entrypoint: [],
+      env: [...env],
+      healthcheck: { Test: ['NONE'] },
+      attachStdout: true,
+      attachStderr: true,
+    },
+    hostConfig: { ...hostConfig, networkMode: network, mounts: [...mounts] },
+    endpoints: {},
+  });
+  const remove = async (): Promise<void> => {
+    await containers.remove(id, { force: true, volumes: true, link: false });
+    report({ kind: 'removed', container: shortId(id) });
+  };
+  const stop = (): void => void containers.kill(id, 'SIGKILL').catch(() => {});
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    report({ kind: 'running', container: shortId(id) });
+    const session = await containers.attach(id, { stdin: false, stdout: true, stderr: true });
+    session.onOutput((_, chunk) => report({ kind: 'output', data: Uint8Array.from(chunk) }));
+    const ended = containers.wait(id, 'next-exit', new AbortController().signal);
+    ended.catch(() => {});
+    await containers.start(id);
+    const { exitCode } = await ended;
+    await session.ended;
+    signal.throwIfAborted();
+    if (exitCode !== 0) {
+      throw new StepFailed(
+        `The command '${command.join(' ')}' returned a non-zero code: ${exitCode}`,
+        exitCode,
+      );
+    }
+    return { layer: layerOf(id), done: remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** A RUN that ended with another code than 0. */
+export class StepFailed extends TareError {
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number) {
+    super('invalid', message);
+    this.exitCode = exitCode;
+  }
+}
