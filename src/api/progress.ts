@@ -47,11 +47,18 @@ export class ProgressStream {
       if (this.#answer === undefined && !alwaysHere) throw error;
       if (!isKind(error, 'cancelled')) log?.warn(`operation failed: ${messageOf(error)}`);
       const message = messageOf(error);
-      this.send({ errorDetail: { message }, error: message });
+      const code = exitCodeOf(error);
+      this.send({ errorDetail: { ...(code !== undefined && { code }), message }, error: message });
       await this.#x.discardRequest();
     }
     await this.#open().end();
   }
+}
+
+/** Of a step of a build that failed. */
+function exitCodeOf(error: unknown): number | undefined {
+  const has = typeof error === 'object' && error !== null && 'exitCode' in error;
+  return has && typeof error.exitCode === 'number' ? error.exitCode : undefined;
 }
 
 const LAYER_ID = /^[0-9a-f]{12}$/;

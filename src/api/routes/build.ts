@@ -91,8 +91,10 @@ function tellerOf(progress: ProgressStream, removes: boolean): (event: BuildEven
         return removes ? say(` ---> Removed intermediate container ${event.container}\n`) : undefined;
       case 'made':
         return say(` ---> ${shortOf(event.id)}\n`);
-      case 'output':
-        return say(decoder.decode(event.data, { stream: true }));
+      case 'output': {
+        const words = decoder.decode(event.data, { stream: true });
+        return say(event.stream === 'stderr' ? `\x1b[91m${words}\x1b[0m` : words);
+      }
       case 'pull':
         return progress.send({ status: event.text });
       case 'warning':
@@ -122,6 +124,7 @@ async function buildRequest(x: Exchange): Promise<BuildRequest> {
     args: jsonParameter<Record<string, string | null>>(x, 'buildargs') ?? {},
     labels: jsonParameter<Record<string, string>>(x, 'labels') ?? {},
     noCache: flag(x, 'nocache'),
+    cacheFrom: jsonParameter<string[]>(x, 'cachefrom') ?? [],
     pull: flag(x, 'pull'),
     platform: text(x, 'platform'),
     config: containerConfigCodec.zero(),
@@ -138,7 +141,7 @@ function hostConfigOf(x: Exchange): BuildRequest['hostConfig'] {
   return {
     ...zero,
     networkMode: text(x, 'networkmode') || 'default',
-    extraHosts: text(x, 'extrahosts') === '' ? [] : text(x, 'extrahosts').split(','),
+    extraHosts: x.query.getAll('extrahosts').filter((entry) => entry !== ''),
     shmSize: number('shmsize'),
     securityOpt: jsonParameter<string[]>(x, 'securityopt') ?? [],
     logConfig: { type: 'none', config: {} },

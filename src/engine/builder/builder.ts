@@ -26,6 +26,8 @@ export interface BuildRequest {
   readonly args: Readonly<Record<string, string | null>>;
   readonly labels: Readonly<Record<string, string>>;
   readonly noCache: boolean;
+  /** Images whose steps alone may be taken again; empty: any. */
+  readonly cacheFrom: readonly string[];
   /** Ask the registry for newer base images. */
   readonly pull: boolean;
   /** `os/arch[/variant]` or empty. */
@@ -41,7 +43,7 @@ export type BuildEvent =
   | { readonly kind: 'step'; readonly number: number; readonly total: number; readonly text: string }
   | { readonly kind: 'cached' }
   | { readonly kind: 'running'; readonly container: string }
-  | { readonly kind: 'output'; readonly data: Uint8Array }
+  | { readonly kind: 'output'; readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array }
   | { readonly kind: 'removed'; readonly container: string }
   | { readonly kind: 'pull'; readonly text: string }
   /** A step is done; the last one's is the image's id. */

@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { MountedRoot, RootedTree, RootedTrees } from '../../archive/rooted/rooted.ts';
 import { readTarMembers } from '../../archive/tar-members.ts';
 import { isKind, messageOf, TareError } from '../../base/errors.ts';
@@ -10,7 +10,9 @@ import { resolveUser } from '../../runtime/spec/user.ts';
 import type { ContainerArchives } from '../containers/container-archives.ts';
 import type { Image, ImageService } from '../images/images.ts';
 import type { BuildEvent, Builder, BuildRequest } from './builder.ts';
+import { insideContext } from './context/inside-context.ts';
 import type { SourceTree, TargetTree } from './copier.ts';
+import { globExpression } from './copy-request.ts';
 import { parseDockerfile } from './dockerfile/parse.ts';
 import { findStage, neededStages, type Stage, stagesOf } from './dockerfile/stages.ts';
 import { platformArguments, Scope } from './scope.ts';
@@ -64,6 +66,7 @@ export class ImageBuilder implements Builder {
         await tree.enter('/');
         await tree.unpack(request.context, { keepKinds: false, owner: undefined });
         text = await readDockerfile(tree, request.dockerfile);
+        await dropIgnored(tree, context, request.dockerfile);
       } finally {
         await tree.close();
       }
@@ -128,7 +131,7 @@ class Build {
       const base = await this.#base(stage);
       this.#report({ kind: 'made', id: base.id });
       const scope = new Scope(args, builtin, globalValues(globals, args));
-      const builder = new StageBuilder(this.#stageParts(file.escapeChar), scope, base);
+      const builder = new StageBuilder(this.#stageParts(file.escapeChar, base), scope, base);
       image = await builder.run(stage);
       if (stage === needed.at(-1)) image = await builder.label(labels);
       this.#done.set(stage, image);
@@ -155,7 +158,7 @@ class Build {
     this.#report({ kind: 'step', number: this.#number, total: this.#total, text });
   }
 
-  #stageParts(escapeChar: string): StageParts {
+  #stageParts(escapeChar: string, base: Image): StageParts {
     const { images, containers, cache, layerOf, root } = this.#parts;
     return {
       images,
@@ -164,6 +167,7 @@ class Build {
       layerOf,
       escapeChar,
       request: this.#request,
+      mayReuse: this.#reusable(base),
       files: (id) => this.#files(id),
       owner: (text, id) => this.#owner(text, id),
       source: (from) => this.#source(from),
@@ -175,6 +179,21 @@ class Build {
       step: (text) => this.#step(text),
       report: this.#report,
     };
+  }
+
+  /** With --cache-from, only what the named images were made of. */
+  #reusable(base: Image): (imageId: string) => boolean {
+    const { cacheFrom } = this.#request;
+    if (cacheFrom.length === 0) return () => true;
+    const { images } = this.#parts;
+    const allowed = new Set([base.id]);
+    for (const ref of cacheFrom) {
+      for (let image = images.find(ref); image && !allowed.has(image.id); ) {
+        allowed.add(image.id);
+        image = image.parent === '' ? undefined : images.find(image.parent);
+      }
+    }
+    return (imageId) => allowed.has(imageId);
   }
 
   /** The image that a stage begins with. */
@@ -292,6 +311,38 @@ function globalValues(
   args: Readonly<Record<string, string | null>>,
 ): ReadonlyMap<string, string | undefined> {
   return new Map([...globals].map(([name, value]) => [name, args[name] ?? value]));
+}
+
+/**
+ * A client sends the Dockerfile and .dockerignore in any case, because they are needed; where the latter names them,
+ * they are not part of the context. (The rest it leaves out itself.)
+ */
+async function dropIgnored(tree: RootedTree, directory: string, dockerfile: string): Promise<void> {
+  let text: string;
+  try {
+    const { tar } = await tree.pack('/.dockerignore');
+    text = await firstFile(tar);
+  } catch {
+    return;
+  }
+  for (const path of [dockerfile, '.dockerignore']) {
+    if (!isIgnored(text, path)) continue;
+    const found = await insideContext(directory, dirname(path)).catch(() => undefined);
+    if (found !== undefined) await rm(join(found, basename(path)), { force: true });
+  }
+}
+
+/** The last pattern that matches decides. */
+function isIgnored(text: string, path: string): boolean {
+  let ignored = false;
+  for (const line of text.split('\n')) {
+    const pattern = line.trim();
+    if (pattern === '' || pattern.startsWith('#')) continue;
+    const negated = pattern.startsWith('!');
+    const glob = pattern.replace(/^!\s*/, '').replace(/^\//, '').replace(/\/$/, '');
+    if (globExpression(glob).test(path)) ignored = !negated;
+  }
+  return ignored;
 }
 
 async function readDockerfile(tree: RootedTree, path: string): Promise<string> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import type { MountRequest } from '../containers/model.ts';
+import { insideContext } from './context/inside-context.ts';
 import { DockerfileError } from './dockerfile/dockerfile-error.ts';
 import type { Span } from './dockerfile/parse.ts';
 
@@ -68,7 +69,7 @@ export async function runMount(
   }
   const from = option('from');
   const source = posix.resolve('/', option('source', 'src') || '/');
-  if (from === '') return { ...base, source: posix.join(sources.context, source), readOnly: true };
+  if (from === '') return { ...base, source: await insideContext(sources.context, source), readOnly: true };
   const image = await sources.image(from);
   const subpath = source.slice(1);
   return { ...base, type: 'image', source: image, readOnly: true, imageOptions: { subpath } };

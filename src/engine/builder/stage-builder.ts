@@ -30,6 +30,8 @@ export interface StageParts {
   readonly owner: (text: string, containerId: string) => Promise<{ uid: number; gid: number }>;
   readonly cache: StepCache;
   readonly request: BuildRequest;
+  /** The step's image may be taken from the cache. */
+  readonly mayReuse: (imageId: string) => boolean;
   readonly escapeChar: string;
   /** The context, and stages and images by name. */
   readonly source: (from: string) => Promise<{ tree: SourceTree; key: string; close: () => Promise<void> }>;
@@ -279,13 +281,13 @@ export class StageBuilder {
     key: readonly string[],
     make: (parent: Image) => Promise<StepLayer | undefined>,
   ): Promise<void> {
-    const { cache, images, report, request } = this.#parts;
+    const { cache, images, report, request, mayReuse } = this.#parts;
     const parent = this.#image;
     const whole = createHash('sha256')
       .update(JSON.stringify([parent.id, this.#config, this.#author, text.split(/\s/, 1)[0], key]))
       .digest('hex');
     const known = this.#cached ? cache.find(whole) : undefined;
-    const found = known === undefined ? undefined : images.find(known);
+    const found = known !== undefined && mayReuse(known) ? images.find(known) : undefined;
     if (found) {
       report({ kind: 'cached' });
       this.#image = found;

@@ -47,7 +47,7 @@ export async function runStep(
   try {
     report({ kind: 'running', container: shortId(id) });
     const session = await containers.attach(id, { stdin: false, stdout: true, stderr: true });
-    session.onOutput((_, chunk) => report({ kind: 'output', data: Uint8Array.from(chunk) }));
+    session.onOutput((stream, chunk) => report({ kind: 'output', stream, data: Uint8Array.from(chunk) }));
     const ended = containers.wait(id, 'next-exit', new AbortController().signal);
     ended.catch(() => {});
     await containers.start(id);

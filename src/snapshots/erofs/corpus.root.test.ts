@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { debianTar } from '../../../scripts/images/debian-image.ts';
 import { must } from '../../../test/support/command.ts';
@@ -45,6 +45,16 @@ describe('a layer mounted is what GNU tar extracts', () => {
       }
     });
   }
+
+  test('readdir(3) shows "..": no directory is inode 0', async () => {
+    const source = lab.fresh();
+    mkdirSync(join(source, 'below'), { recursive: true });
+    const tar = lab.fresh();
+    await must(['tar', '-cf', tar, '-C', source, '.']);
+    const view = await lab.view('erofs', tar);
+    expect(statSync(view).ino).toBeGreaterThan(0);
+    expect(await must(['busybox', 'ls', '-a', join(view, 'below')])).toBe('.\n..\n');
+  });
 
   // GNU tar itself makes no pieces off the block borders, and cannot read them: Go's archive/tar can.
   for (const format of SPARSE_FORMATS) {

@@ -75,7 +75,8 @@ export class IndexWriter {
   constructor(fd: number, start: number, lost: (name: string) => void) {
     this.#fd = fd;
     this.#metaStart = start;
-    this.#end = start;
+    // The first slot stays empty: the root would be inode 0 there, and readdir(3) takes entries of that for deleted.
+    this.#end = start + NID_UNIT;
     this.#lost = lost;
   }
 

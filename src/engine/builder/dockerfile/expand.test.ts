@@ -1,0 +1,83 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what is tested
+import { describe, expect, test } from 'bun:test';
+import { expandText, expandWord, expandWords } from './expand.ts';
+
+const VALUES: Record<string, string> = {
+  A: 'one',
+  PATHS: '/a/b/c.tar.gz',
+  EMPTY: '',
+  SPACE: 'x y',
+  STAR: 'a*b',
+};
+const lookup = (name: string): string | undefined => VALUES[name];
+
+describe('expandWord', () => {
+  test.each([
+    ['$A', 'one'],
+    ['${A}two', 'onetwo'],
+    ['$NONE', ''],
+    ['\\$A', '$A'],
+    ["'$A'", '$A'],
+    ['"$A $SPACE"', 'one x y'],
+    ['"\\$A"', '$A'],
+    ['a\\ b', 'a b'],
+    ['${NONE:-def}', 'def'],
+    ['${EMPTY:-def}', 'def'],
+    ['${EMPTY-def}', ''],
+    ['${A:-def}', 'one'],
+    ['${NONE:-$A}', 'one'],
+    ['${NONE:-${A}x}', 'onex'],
+    ['${A:+set}', 'set'],
+    ['${EMPTY:+set}', ''],
+    ['${EMPTY+set}', 'set'],
+    ['${A:?needed}', 'one'],
+    ['${PATHS#*/}', 'a/b/c.tar.gz'],
+    ['${PATHS##*/}', 'c.tar.gz'],
+    ['${PATHS%.*}', '/a/b/c.tar'],
+    ['${PATHS%%.*}', '/a/b/c'],
+    ['${PATHS/b/X}', '/a/X/c.tar.gz'],
+    ['${PATHS//\\//-}', '-a-b-c.tar.gz'],
+    ['${A/o/}', 'ne'],
+    ['$', '$'],
+    ['a$', 'a$'],
+    ['', ''],
+  ])('%s is %s', (text, value) => {
+    expect(expandWord(text, lookup)).toBe(value);
+  });
+
+  test.each([
+    ['${A', 'bad|unsupported|matching'],
+    ["'open", 'single-quote'],
+    ['"open', 'double-quote'],
+    ['${NONE:?give it}', 'NONE: give it'],
+    ['${A^^}', 'unsupported modifier'],
+  ])('%s is refused', (text, message) => {
+    expect(() => expandWord(text, lookup)).toThrow(new RegExp(message));
+  });
+
+  test('a backtick escapes where the file says so', () => {
+    expect(expandWord('`$A\\x', lookup, '`')).toBe('$A\\x');
+  });
+});
+
+test('words are split outside of quotes, and not again after expansion', () => {
+  expect(expandWords('a "b c" $SPACE \'d\'e', lookup)).toEqual(['a', 'b c', 'x y', 'de']);
+});
+
+test('a text keeps its quotes', () => {
+  expect(expandText('echo "$A" \'$A\' \\$A', lookup)).toBe('echo "one" \'one\' $A');
+});
+
+test('anything gives a value or an error that is told', () => {
+  const alphabet = '$\\{}\'":-+?#%/ABc* \n';
+  for (let round = 0; round < 20_000; round++) {
+    let text = '';
+    for (let length = Math.random() * 12; length > 0; length--)
+      text += alphabet[Math.floor(Math.random() * alphabet.length)];
+    try {
+      expandWord(text, lookup);
+    } catch (error) {
+      expect((error as { kind?: string }).kind).toBe('invalid');
+    }
+  }
+});
