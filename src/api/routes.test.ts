@@ -490,7 +490,6 @@ describe('system', () => {
     ['GET', '/tasks', 503, 'This node is not a swarm manager.'],
     ['GET', '/nodes', 503, 'This node is not a swarm manager.'],
     ['POST', '/swarm/leave', 503, 'This node is not part of a swarm'],
-    ['POST', '/build', 501, 'build is not supported'],
     ['GET', '/plugins/a/json', 404, 'plugin "a" not found'],
   ])('%s %s answers %d', async (method, path, status, words) => {
     const answer = await harness.call(method, path);

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: Dockerfiles have it
 import { describe, expect, test } from 'bun:test';
 import { excerpt } from './dockerfile-error.ts';
 import { parseDockerfile } from './parse.ts';
