@@ -5,6 +5,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { busyboxTar } from '../test/support/busybox-image.ts';
+import { COPY_WORKLOADS } from './copy-workloads.ts';
 import { DockerEngine } from './dockerd.ts';
 import type { Engine } from './engine.ts';
 import { Floor } from './floor.ts';
@@ -24,6 +25,7 @@ import { WORKLOADS as ENGINE_WORKLOADS, median, type Workload } from './workload
 const WORKLOADS = [
   ...ENGINE_WORKLOADS,
   ...LIFECYCLE_WORKLOADS,
+  ...COPY_WORKLOADS,
   ...IMAGE_WORKLOADS,
   ...LOG_WORKLOADS,
   ...REGISTRY_WORKLOADS,

@@ -27,4 +27,4 @@ export type FromRooted =
   | { readonly ack: true };
 
 /** Pieces that may be under way in either direction: bounds the memory to a few MiB a copy. */
-export const WINDOW = 3;
+export const WINDOW = 8;
