@@ -53,15 +53,14 @@ export class StageBuilder {
   #image: Image;
   #config: ImageRunConfig;
   #author = '';
-  /** Until a step had to be done, each may be found in the cache. */
-  #cached: boolean;
+  /** The stage has a CMD. */
+  #ownCommand = false;
 
   constructor(parts: StageParts, scope: Scope, base: Image) {
     this.#parts = parts;
     this.#scope = scope;
     this.#image = base;
     this.#config = { ...base.config.config };
-    this.#cached = !parts.request.noCache;
     scope.setEnvironment(this.#config.Env ?? []);
   }
 
@@ -131,13 +130,9 @@ export class StageBuilder {
     } else if (LITERAL.has(name)) {
       const flags = statement.flags.map(({ name: key, value }) => `--${key}=${value} `).join('');
       this.#config = applyInstruction(this.#config, name, flags + rest);
-      // An entrypoint of one's own drops the command that the base image has for its.
-      if (
-        name === 'ENTRYPOINT' &&
-        this.#config.Cmd === this.#parts.images.get(this.#image.id).config.config?.Cmd
-      ) {
-        this.#config = { ...this.#config, Cmd: null };
-      }
+      if (name === 'CMD') this.#ownCommand = true;
+      // An entrypoint drops the command that the base image has for its own.
+      if (name === 'ENTRYPOINT' && !this.#ownCommand) this.#config = { ...this.#config, Cmd: null };
     } else throw new DockerfileError(`unknown instruction: ${name}`, span);
     await this.#settle(text, [], async () => undefined);
   }
@@ -286,13 +281,12 @@ export class StageBuilder {
     const whole = createHash('sha256')
       .update(JSON.stringify([parent.id, this.#config, this.#author, text.split(/\s/, 1)[0], key]))
       .digest('hex');
-    const known = this.#cached ? cache.find(whole) : undefined;
+    const known = request.noCache ? undefined : cache.find(whole);
     const found = known !== undefined && mayReuse(known) ? images.find(known) : undefined;
     if (found) {
       report({ kind: 'cached' });
       this.#image = found;
     } else {
-      if (!request.noCache && key.length > 0) this.#cached = this.#cached && known === undefined;
       const made = await make(parent);
       try {
         this.#image = await images.createImage(this.#imageOf(parent, text, made?.layer));
