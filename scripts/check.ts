@@ -85,6 +85,7 @@ const PARTS: readonly Part[] = [
 const SKIP_REASONS: ReadonlyArray<readonly [RegExp, string]> = [
   [/by the OCI schema/, `no OCI schemas at ${REFERENCE}/oci-schema`],
   [/against the API description/, `no API description at ${DESCRIPTION} (or TARE_ENGINE_API_DESCRIPTION)`],
+  [/the docker-compose of Debian 13/, 'its package cannot be fetched: the Debian archive does not answer'],
   [/system call numbers of amd64/, 'this is another processor'],
 ];
 

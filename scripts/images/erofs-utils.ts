@@ -4,12 +4,12 @@
  *
  * `bun scripts/images/erofs-utils.ts` prints the folder.
  */
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Glob } from 'bun';
 import { must } from '../../test/support/command.ts';
-import { readAptSettings } from './apt-settings.ts';
 import { cached } from './cache.ts';
+import { privateApt } from './private-apt.ts';
 
 const SUITE = 'trixie';
 /** Counts up when the recipe below changes. */
@@ -34,7 +34,7 @@ export async function erofsUtils(): Promise<(program: ErofsProgram) => string[]>
 
 function erofsUtilsFolder(): Promise<string> {
   return cached(`erofs-utils-${SUITE}`, String(VERSION), async (target, work) => {
-    const apt = await privateApt(work);
+    const apt = await privateApt(work, SUITE);
     await must([...apt, 'update'], { timeout: PATIENCE });
     const install = ['--no-install-recommends', '--download-only', 'install', 'erofs-utils'];
     await must([...apt, '-y', ...install], { timeout: PATIENCE });
@@ -43,27 +43,6 @@ function erofsUtilsFolder(): Promise<string> {
       await must(['dpkg', '-x', join(work, 'archives', name), target]);
     }
   });
-}
-
-/** apt-get with this system's settings but with lists of its own, as on a system where nothing is installed. */
-async function privateApt(work: string): Promise<string[]> {
-  const { mirror } = await readAptSettings();
-  for (const name of ['lists/partial', 'archives/partial']) mkdirSync(join(work, name), { recursive: true });
-  writeFileSync(join(work, 'sources.list'), `deb ${mirror} ${SUITE} main\n`);
-  writeFileSync(join(work, 'status'), '');
-  const options = {
-    'Dir::Etc::SourceList': join(work, 'sources.list'),
-    'Dir::Etc::SourceParts': '/dev/null',
-    'Dir::State::Lists': join(work, 'lists'),
-    'Dir::State::status': join(work, 'status'),
-    'Dir::Cache::archives': join(work, 'archives'),
-    'Dir::Cache::pkgcache': '',
-    'Dir::Cache::srcpkgcache': '',
-    // The folder belongs to root.
-    'APT::Sandbox::User': 'root',
-    'Acquire::Languages': 'none',
-  };
-  return ['apt-get', '-q', ...Object.entries(options).map(([key, value]) => `-o${key}=${value}`)];
 }
 
 if (import.meta.main) process.stdout.write(`${await erofsUtilsFolder()}\n`);
