@@ -43,6 +43,7 @@ type State = 'header' | 'payload' | 'padding' | 'meta' | 'extension' | 'map' | '
  */
 export class TarParser {
   readonly #sink: TarSink;
+  readonly #bareEnd: boolean;
   #state: State = 'header';
   /** Bytes still to come in the states `payload`, `padding` and `meta`. */
   #remaining = 0;
@@ -59,8 +60,13 @@ export class TarParser {
   #pieces: SparsePiece[] = [];
   #realSize = 0;
 
-  constructor(sink: TarSink) {
+  /**
+   * @param options.bareEnd let an archive pass that ends with its last member's contents, as Go's reader does: such are
+   * the contexts that the docker CLI sends with a Dockerfile from elsewhere
+   */
+  constructor(sink: TarSink, { bareEnd = false } = {}) {
     this.#sink = sink;
+    this.#bareEnd = bareEnd;
   }
 
   push(chunk: Uint8Array): void {
@@ -74,6 +80,7 @@ export class TarParser {
     const done =
       this.#state === 'trailer' ||
       this.#state === 'zero' ||
+      (this.#bareEnd && this.#state === 'padding' && this.#isFresh()) ||
       (this.#state === 'header' && this.#filled === 0 && this.#isFresh());
     if (!done || (this.#state === 'zero' && this.#filled > 0)) {
       throw new TareError('corrupt', 'invalid tar: unexpected end of the archive (it is truncated)');

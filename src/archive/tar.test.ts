@@ -252,6 +252,26 @@ describe('bad archives are corrupt', () => {
   });
 });
 
+test('an archive may end with the contents of its last member, where that is asked for', () => {
+  const whole = tarOf({ type: 'file', name: 'a', content: 'text' });
+  const ends = (length: number, bareEnd: boolean): string => {
+    const said: string[] = [];
+    const sink = {
+      raw() {},
+      entry() {},
+      data: (bytes: Uint8Array) => void said.push(Buffer.from(bytes).toString()),
+      endEntry: () => void said.push('.'),
+    };
+    const parser = new TarParser(sink, { bareEnd });
+    parser.push(whole.subarray(0, length));
+    parser.end();
+    return said.join('');
+  };
+  for (const length of [516, 517, 1023, 1024, 1536, 2048]) expect(ends(length, true)).toBe('text.');
+  for (const length of [511, 512, 515]) expect(() => ends(length, true)).toThrow('truncated');
+  for (const length of [516, 1023]) expect(() => ends(length, false)).toThrow('truncated');
+});
+
 describe('PAX', () => {
   test('records count their own length', () => {
     for (const length of [1, 80, 90, 91, 92, 93, 94, 95, 980, 990, 991, 992]) {

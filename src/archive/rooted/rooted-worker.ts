@@ -126,7 +126,7 @@ async function unpack(where: OpenRoot, options: UnpackOptions): Promise<void> {
     return { uid: outsideId(where.ids.uids, inside.uid), gid: outsideId(where.ids.gids, inside.gid) };
   };
   const unpacker = new Unpacker(directories, { destination: path, keepKinds, ownerOf });
-  const parser = new TarParser(unpacker);
+  const parser = new TarParser(unpacker, { bareEnd: true });
   try {
     for await (const piece of decompressed(queue)) parser.push(piece);
     parser.end();

@@ -1,8 +1,6 @@
 import { mkdirSync } from 'node:fs';
-import type { ContainerCreateResponse } from '../../wire/containers.ts';
-import type { HttpResponse } from '../client/http.ts';
+import type { ImageMountEntry } from '../../wire/image-mounts.ts';
 import { saveBody } from '../commands/archive-files.ts';
-import { containerPath } from '../commands/each.ts';
 import type { CommandContext } from '../context.ts';
 import type { BuildOutput } from './outputs.ts';
 
@@ -30,28 +28,30 @@ export async function writeOutput(
     );
     return;
   }
-  await withFiles(context, image.id, async (request) => {
-    if (type === 'tar') return await saveBody(context, file, 'write the files', request);
+  await withFiles(context, image.id, async (root) => {
+    const { writeTree } = await import('../../archive/write-tree.ts');
+    const body = writeTree(root) as unknown as AsyncIterable<Uint8Array>;
+    if (type === 'tar') return await saveBody(context, file, 'write the files', async () => ({ body }));
     mkdirSync(dest, { recursive: true });
     const { unpackLocal } = await import('../../archive/rooted/local-copy.ts');
-    await unpackLocal(dest, (await request()).body, (name) => name);
+    await unpackLocal(dest, body, (name) => name);
   });
 }
 
-/** Gives the files of an image as a tar: those of a container that never runs and is gone afterwards. */
+/** Mounts an image for as long as `body` runs; one that was mounted already stays so. */
 async function withFiles(
   context: CommandContext,
   image: string,
-  body: (request: () => Promise<HttpResponse>) => Promise<void>,
+  body: (root: string) => Promise<void>,
 ): Promise<void> {
   const { client } = context;
-  const { Id } = await client.json<ContainerCreateResponse>('POST', '/containers/create', {
-    // It needs some command; images from scratch have none.
-    json: { Image: image, Cmd: ['/'], Entrypoint: [] },
-  });
+  const path = '/tare/image-mounts';
+  const before = await client.json<ImageMountEntry[]>('GET', path);
+  const { Path } = await client.json<ImageMountEntry>('POST', path, { query: { image } });
   try {
-    await body(() => client.request('GET', containerPath(Id, '/export')));
+    await body(Path);
   } finally {
-    await client.send('DELETE', containerPath(Id, ''), { query: { force: '1', v: '1' } });
+    const wasThere = before.some((entry) => entry.Id === image);
+    if (!wasThere) await client.send('DELETE', path, { query: { image } });
   }
 }

@@ -49,7 +49,7 @@ export async function saveBody(
   context: CommandContext,
   output: string,
   verb: string,
-  request: () => Promise<HttpResponse>,
+  request: () => Promise<Pick<HttpResponse, 'body'>>,
 ): Promise<void> {
   if (output === '') {
     if (process.stdout.isTTY) {

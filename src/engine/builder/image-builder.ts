@@ -3,7 +3,9 @@ import { basename, dirname, join } from 'node:path';
 import type { MountedRoot, RootedTree, RootedTrees } from '../../archive/rooted/rooted.ts';
 import { readTarMembers } from '../../archive/tar-members.ts';
 import { isKind, messageOf, TareError } from '../../base/errors.ts';
+import { readIgnoreFile } from '../../base/ignore-file.ts';
 import type { Logger } from '../../base/log.ts';
+import { PathPatterns, PatternError } from '../../base/path-patterns.ts';
 import { formatPlatform, hostPlatform, parsePlatform } from '../../oci/platform.ts';
 import { parseReference } from '../../oci/reference.ts';
 import { resolveUser } from '../../runtime/spec/user.ts';
@@ -12,7 +14,6 @@ import type { Image, ImageService } from '../images/images.ts';
 import type { BuildEvent, Builder, BuildRequest } from './builder.ts';
 import { insideContext } from './context/inside-context.ts';
 import type { SourceTree, TargetTree } from './copier.ts';
-import { globExpression } from './copy-request.ts';
 import { parseDockerfile } from './dockerfile/parse.ts';
 import { findStage, neededStages, type Stage, stagesOf } from './dockerfile/stages.ts';
 import { platformArguments, Scope } from './scope.ts';
@@ -332,17 +333,14 @@ async function dropIgnored(tree: RootedTree, directory: string, dockerfile: stri
   }
 }
 
-/** The last pattern that matches decides. */
+/** As the clients have it; a file that they would refuse leaves nothing out. */
 function isIgnored(text: string, path: string): boolean {
-  let ignored = false;
-  for (const line of text.split('\n')) {
-    const pattern = line.trim();
-    if (pattern === '' || pattern.startsWith('#')) continue;
-    const negated = pattern.startsWith('!');
-    const glob = pattern.replace(/^!\s*/, '').replace(/^\//, '').replace(/\/$/, '');
-    if (globExpression(glob).test(path)) ignored = !negated;
+  try {
+    return PathPatterns.parse(readIgnoreFile(text)).match(path).matched;
+  } catch (error) {
+    if (error instanceof PatternError) return false;
+    throw error;
   }
-  return ignored;
 }
 
 async function readDockerfile(tree: RootedTree, path: string): Promise<string> {

@@ -16,7 +16,7 @@ import { jsonWords, pairsOf, rawWords } from './dockerfile/words.ts';
 import { type MountSources, runMount } from './run-mounts.ts';
 import type { Scope } from './scope.ts';
 import type { StepCache } from './step-cache.ts';
-import { runStep } from './step-run.ts';
+import { runStep, StepFailed } from './step-run.ts';
 
 /** What building one stage takes. */
 export interface StageParts {
@@ -93,7 +93,8 @@ export class StageBuilder {
     try {
       await this.#perform(statement);
     } catch (error) {
-      if (error instanceof DockerfileError || !isKind(error, 'invalid')) throw error;
+      const isWhole = error instanceof DockerfileError || error instanceof StepFailed;
+      if (isWhole || !isKind(error, 'invalid')) throw error;
       throw new TareError('invalid', messageOf(error), error);
     }
     this.#scope.setEnvironment(this.#config.Env ?? []);
