@@ -172,7 +172,7 @@ async function refuseFlag(
   if (!(error instanceof FlagError)) throw error;
   let hint = '';
   if (error.unknown !== undefined) {
-    const { suggestions } = await import('./edit-distance.ts');
+    const { suggestions } = await import('../base/edit-distance.ts');
     const names = Object.keys(flags).filter((name) => !flags[name]!.hidden);
     const near = suggestions(error.unknown, names);
     if (near.length > 0) hint = `\nDid you mean ${near.map((name) => `--${name}`).join(' or ')}?\n`;
@@ -185,7 +185,7 @@ async function refuseFlag(
 
 async function unknownCommand(console: Console, name: string, noun: string | undefined): Promise<number> {
   const { NOUNS, topNames } = await import('./tree.ts');
-  const { suggestions } = await import('./edit-distance.ts');
+  const { suggestions } = await import('../base/edit-distance.ts');
   const title = noun === undefined ? PROGRAM : `${PROGRAM} ${noun}`;
   const verbs =
     noun === undefined

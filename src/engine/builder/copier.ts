@@ -6,7 +6,7 @@ import { isKind, TareError } from '../../base/errors.ts';
 import { streamOf } from '../../base/streams.ts';
 import { FileType } from '../../kernel/files.ts';
 import { type Attributes, digestOf, ended, type Rename, rewriteTar } from './context/copy-tar.ts';
-import { type CopyRequest, globExpression, splitPattern } from './copy-request.ts';
+import { type CopyRequest, globExpression, type InlineFile, splitPattern } from './copy-request.ts';
 
 /** Where COPY takes files from: the context, or the root of an image. */
 export type SourceTree = Pick<RootedTree, 'stat' | 'pack'>;
@@ -30,7 +30,7 @@ interface Plan {
   /** Existing or to be made. */
   readonly directory: string;
   readonly parts: readonly Part[];
-  readonly inline: ReadonlyArray<{ readonly name: string; readonly content: string }>;
+  readonly inline: readonly InlineFile[];
 }
 
 /** Hex digest of all that a COPY brings, for its cache key. Throws `invalid` when a source is not there. */
@@ -45,7 +45,7 @@ export async function copyDigest(
     const { tar } = await source.pack(path);
     hash.update(`${await digestOf(tar, rename, attributes)}\n`);
   }
-  hash.update(JSON.stringify(plan.inline));
+  hash.update(JSON.stringify(plan.inline.map(({ name, content, file }) => [name, content, file?.sha256])));
   return hash.digest('hex');
 }
 
@@ -62,9 +62,7 @@ export async function copyInto(
   const below = missing.length === 0 ? '' : `${missing.join('/')}/`;
   async function* members(): AsyncGenerator<Uint8Array> {
     // Directories that COPY makes belong to root, whatever --chown says of the files.
-    for (let depth = 1; depth <= missing.length; depth++) {
-      yield encodeTarHeader({ type: 'directory', name: missing.slice(0, depth).join('/'), mode: 0o755 });
-    }
+    yield* directories(missing);
     for (const { path, rename } of plan.parts) {
       const { tar } = await source.pack(path);
       yield* rewriteTar(
@@ -76,15 +74,35 @@ export async function copyInto(
         attributes,
       );
     }
-    for (const { name, content } of plan.inline) {
-      const bytes = Buffer.from(content);
-      const { uid, gid, mode = 0o644 } = attributes;
-      yield encodeTarHeader({ type: 'file', name: below + name, size: bytes.length, uid, gid, mode });
-      yield bytes;
-      yield tarPadding(bytes.length);
-    }
+    for (const file of plan.inline) yield* inlineMember(file, below, attributes);
   }
   await target.put(base, streamOf(ended(members())));
+}
+
+/** Makes a directory with all above it that are missing: root's, mode 0755. */
+export async function ensureDirectory(target: TargetTree, path: string): Promise<void> {
+  const { base, missing } = await deepestDirectory(target, path);
+  if (missing.length > 0) await target.put(base, streamOf(ended(directories(missing))));
+}
+
+async function* directories(names: readonly string[]): AsyncGenerator<Uint8Array> {
+  for (let depth = 1; depth <= names.length; depth++) {
+    yield encodeTarHeader({ type: 'directory', name: names.slice(0, depth).join('/'), mode: 0o755 });
+  }
+}
+
+async function* inlineMember(
+  { name, content, file }: InlineFile,
+  below: string,
+  { uid, gid, mode = file?.mode ?? 0o644 }: Attributes,
+): AsyncGenerator<Uint8Array> {
+  const bytes = Buffer.from(content);
+  const size = file?.size ?? bytes.length;
+  const seconds = file?.seconds ?? 0;
+  yield encodeTarHeader({ type: 'file', name: below + name, size, seconds, uid, gid, mode });
+  if (file) yield* file.read();
+  else yield bytes;
+  yield tarPadding(size);
 }
 
 async function planOf(request: CopyRequest, source: SourceTree, isDirectory: boolean): Promise<Plan> {

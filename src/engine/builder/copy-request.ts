@@ -3,13 +3,14 @@ import { TareError } from '../../base/errors.ts';
 import { DockerfileError } from './dockerfile/dockerfile-error.ts';
 import { expandText, expandWord, type Lookup } from './dockerfile/expand.ts';
 import type { Heredoc, Statement } from './dockerfile/parse.ts';
+import { unknownWord } from './dockerfile/unknown-word.ts';
 import { jsonWords, rawWords } from './dockerfile/words.ts';
 
 /** A COPY or ADD with its variables replaced. */
 export interface CopyRequest {
   readonly sources: readonly string[];
   /** Files that the Dockerfile itself brings, by name. */
-  readonly inline: ReadonlyArray<{ readonly name: string; readonly content: string }>;
+  readonly inline: readonly InlineFile[];
   /** Absolute; with a slash at its end when a directory is meant. */
   readonly destination: string;
   /** A stage or an image; empty: the context. */
@@ -18,21 +19,33 @@ export interface CopyRequest {
   /** Octal digits or empty. */
   readonly chmod: string;
   readonly checksum: string;
+  /** `--unpack`; undefined: as the source's kind has it. */
+  readonly unpack: boolean | undefined;
   readonly exclude: readonly string[];
   readonly parents: boolean;
 }
 
-const FLAGS = new Set([
-  'from',
-  'chown',
-  'chmod',
-  'link',
-  'parents',
-  'exclude',
-  'checksum',
-  'keep-git-dir',
-  'unpack',
-]);
+/** A file of the Dockerfile's own, or one that was fetched for it. */
+export interface InlineFile {
+  readonly name: string;
+  /** Its text, unless `file` has its bytes. */
+  readonly content: string;
+  readonly file?: {
+    /** Bytes. */
+    readonly size: number;
+    /** Of its last change, since the epoch. */
+    readonly seconds: number;
+    readonly mode: number;
+    /** Hex, of its bytes. */
+    readonly sha256: string;
+    readonly read: () => AsyncIterable<Uint8Array>;
+  };
+}
+
+const FLAGS: Readonly<Record<string, readonly string[]>> = {
+  ADD: ['chown', 'chmod', 'link', 'exclude', 'checksum', 'keep-git-dir', 'unpack'],
+  COPY: ['from', 'chown', 'chmod', 'link', 'parents', 'exclude'],
+};
 
 /** Reads a COPY or ADD. Throws `DockerfileError`. */
 export function copyRequest(
@@ -43,8 +56,9 @@ export function copyRequest(
 ): CopyRequest {
   const { name, span } = statement;
   const flags = new Map<string, string[]>();
+  const known = FLAGS[name] ?? [];
   for (const flag of statement.flags) {
-    if (!FLAGS.has(flag.name)) throw new DockerfileError(`unknown flag: --${flag.name}`, span);
+    if (!known.includes(flag.name)) throw new DockerfileError(unknownWord('flag', flag.name, known), span);
     flags.set(flag.name, [...(flags.get(flag.name) ?? []), expandWord(flag.value, lookup, escapeChar)]);
   }
   const flag = (key: string): string => flags.get(key)?.at(-1) ?? '';
@@ -73,6 +87,7 @@ export function copyRequest(
     chown: flag('chown'),
     chmod,
     checksum: flag('checksum'),
+    unpack: flags.has('unpack') ? flag('unpack') !== 'false' : undefined,
     exclude: flags.get('exclude') ?? [],
     parents: flags.has('parents') && flag('parents') !== 'false',
   };

@@ -14,7 +14,8 @@ import type { Image, ImageService } from '../images/images.ts';
 import type { BuildEvent, Builder, BuildRequest } from './builder.ts';
 import { insideContext } from './context/inside-context.ts';
 import type { SourceTree, TargetTree } from './copier.ts';
-import { parseDockerfile } from './dockerfile/parse.ts';
+import { withExcerpt } from './dockerfile/dockerfile-error.ts';
+import { parseDockerfile, type Span } from './dockerfile/parse.ts';
 import { findStage, neededStages, type Stage, stagesOf } from './dockerfile/stages.ts';
 import { platformArguments, Scope } from './scope.ts';
 import { StageBuilder, type StageParts } from './stage-builder.ts';
@@ -102,6 +103,8 @@ class Build {
   readonly #done = new Map<Stage, Image>();
   #stages: readonly Stage[] = [];
   #number = 0;
+  /** Where the step in work stands. */
+  #at: Span | undefined;
   #total = 0;
 
   constructor(
@@ -116,7 +119,16 @@ class Build {
     this.#context = context;
   }
 
+  /** Returns the image's id. `text`: the Dockerfile. */
   async run(text: string): Promise<string> {
+    try {
+      return await this.#run(text);
+    } catch (error) {
+      throw withExcerpt(error, { path: this.#request.dockerfile, text }, this.#at);
+    }
+  }
+
+  async #run(text: string): Promise<string> {
     const { args, target, labels, tags } = this.#request;
     const platform = this.#platform();
     const builtin = platformArguments(platform);
@@ -128,7 +140,7 @@ class Build {
     if (Object.keys(labels).length > 0) this.#total++;
     let image: Image | undefined;
     for (const stage of needed) {
-      this.#step(stage.from.text);
+      this.#step(stage.from.text, stage.from.span);
       const base = await this.#base(stage);
       this.#report({ kind: 'made', id: base.id });
       const scope = new Scope(args, builtin, globalValues(globals, args));
@@ -138,6 +150,7 @@ class Build {
       this.#done.set(stage, image);
     }
     if (!image) throw new TareError('internal', 'a build without stages');
+    this.#at = undefined;
     for (const tag of tags) await this.#parts.images.tag(image.id, tag);
     return image.id;
   }
@@ -154,7 +167,8 @@ class Build {
     );
   }
 
-  #step(text: string): void {
+  #step(text: string, span: Span | undefined): void {
+    this.#at = span;
     this.#number++;
     this.#report({ kind: 'step', number: this.#number, total: this.#total, text });
   }
@@ -177,7 +191,8 @@ class Build {
         caches: join(root, 'caches'),
         image: async (ref) => (await this.#imageOf(ref)).id,
       },
-      step: (text) => this.#step(text),
+      scratch: join(root, 'contexts'),
+      step: (text, span) => this.#step(text, span),
       report: this.#report,
     };
   }

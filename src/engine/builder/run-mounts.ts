@@ -34,6 +34,9 @@ export async function runMount(
   const option = (...names: string[]): string =>
     names.map((name) => options.get(name)).find((value) => value !== undefined) ?? '';
   const type = option('type') || 'bind';
+  if (type === 'secret' || type === 'ssh') {
+    throw new DockerfileError(`--mount=type=${type} ${NO_SESSION}`, span);
+  }
   const given = option('target', 'dst', 'destination');
   if (given === '') throw new DockerfileError(`--mount=type=${type} needs a target`, span);
   const target = posix.resolve('/', workingDir || '/', given);
@@ -59,9 +62,6 @@ export async function runMount(
         readOnlyForceRecursive: false,
       },
     };
-  }
-  if (type === 'secret' || type === 'ssh') {
-    throw new DockerfileError(`--mount=type=${type} ${NO_SESSION}`, span);
   }
   if (type !== 'bind') throw new DockerfileError(`unsupported mount type ${JSON.stringify(type)}`, span);
   if (isSet(option('rw', 'readwrite'))) {

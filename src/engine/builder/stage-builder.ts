@@ -1,22 +1,23 @@
 import { createHash } from 'node:crypto';
-import { isKind, messageOf, TareError } from '../../base/errors.ts';
 import type { ImageConfigFile, ImageRunConfig } from '../../oci/image-config.ts';
 import type { ContainerService } from '../containers/containers.ts';
 import type { MountRequest } from '../containers/model.ts';
 import { applyInstruction } from '../images/changes.ts';
 import type { CreateImage, Image, ImageService } from '../images/images.ts';
 import type { BuildEvent, BuildRequest } from './builder.ts';
-import { copyDigest, copyInto, type SourceTree, type TargetTree } from './copier.ts';
-import { type CopyRequest, copyRequest, heredocText } from './copy-request.ts';
+import { ensureDirectory, type SourceTree, type TargetTree } from './copier.ts';
+import { copyRequest, heredocText } from './copy-request.ts';
+import { prepareCopy } from './copy-step.ts';
 import { DockerfileError } from './dockerfile/dockerfile-error.ts';
 import { expandText } from './dockerfile/expand.ts';
-import { parseDockerfile, type Statement } from './dockerfile/parse.ts';
+import { parseDockerfile, type Span, type Statement } from './dockerfile/parse.ts';
 import { type Stage, splitArg } from './dockerfile/stages.ts';
+import { unknownWord } from './dockerfile/unknown-word.ts';
 import { jsonWords, pairsOf, rawWords } from './dockerfile/words.ts';
 import { type MountSources, runMount } from './run-mounts.ts';
 import type { Scope } from './scope.ts';
 import type { StepCache } from './step-cache.ts';
-import { runStep, StepFailed } from './step-run.ts';
+import { runStep } from './step-run.ts';
 
 /** What building one stage takes. */
 export interface StageParts {
@@ -36,11 +37,14 @@ export interface StageParts {
   /** The context, and stages and images by name. */
   readonly source: (from: string) => Promise<{ tree: SourceTree; key: string; close: () => Promise<void> }>;
   readonly mounts: MountSources;
+  /** Directory on the host for what ADD fetches. */
+  readonly scratch: string;
   /** Tells of the next step. */
-  readonly step: (text: string) => void;
+  readonly step: (text: string, span: Span | undefined) => void;
   readonly report: (event: BuildEvent) => void;
 }
 
+const RUN_FLAGS = ['mount', 'network', 'security'];
 /** Instructions that only change the image's configuration, and whose text is expanded as a whole. */
 const METADATA = new Set(['EXPOSE', 'USER', 'VOLUME', 'WORKDIR', 'STOPSIGNAL']);
 /** Those that keep their text. */
@@ -81,7 +85,7 @@ export class StageBuilder {
     if (Object.keys(labels).length === 0) return this.#image;
     this.#config = { ...this.#config, Labels: { ...this.#config.Labels, ...labels } };
     const text = Object.entries(labels).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
-    this.#parts.step(`LABEL ${text.join(' ')}`);
+    this.#parts.step(`LABEL ${text.join(' ')}`, undefined);
     await this.#settle(`LABEL ${text.join(' ')}`, [], async () => undefined);
     return this.#image;
   }
@@ -89,14 +93,8 @@ export class StageBuilder {
   async #step(statement: Statement): Promise<void> {
     const { step, request } = this.#parts;
     request.signal.throwIfAborted();
-    step(statement.text);
-    try {
-      await this.#perform(statement);
-    } catch (error) {
-      const isWhole = error instanceof DockerfileError || error instanceof StepFailed;
-      if (isWhole || !isKind(error, 'invalid')) throw error;
-      throw new TareError('invalid', messageOf(error), error);
-    }
+    step(statement.text, statement.span);
+    await this.#perform(statement);
     this.#scope.setEnvironment(this.#config.Env ?? []);
   }
 
@@ -154,24 +152,12 @@ export class StageBuilder {
     this.#config = applyInstruction(this.#config, 'WORKDIR', path);
     const directory = this.#config.WorkingDir ?? '/';
     if (directory === '/') return await this.#settle(text, [], async () => undefined);
-    const request: CopyRequest = {
-      sources: [],
-      inline: [],
-      destination: `${directory}/`,
-      from: '',
-      chown: '',
-      chmod: '',
-      checksum: '',
-      exclude: [],
-      parents: false,
-    };
     await this.#settle(text, [], (parent) =>
       this.#inContainer(parent, async (id) => {
         const target = this.#parts.files(id);
         const found = await target.stat(`${directory}/`).catch(() => undefined);
         if (found) return undefined;
-        const nothing: SourceTree = { stat: target.stat as SourceTree['stat'], pack: target.pack };
-        await copyInto(request, nothing, target, { uid: 0, gid: 0, mode: undefined });
+        await ensureDirectory(target, directory);
         return this.#parts.layerOf(id);
       }),
     );
@@ -187,7 +173,9 @@ export class StageBuilder {
         const value = expandText(flag.value, this.#scope.lookup, escapeChar);
         wanted.push(await runMount(value, span, this.#config.WorkingDir ?? '', mounts));
       } else if (flag.name === 'network') network = flag.value === 'default' ? network : flag.value;
-      else if (flag.name !== 'security') throw new DockerfileError(`unknown flag: --${flag.name}`, span);
+      else if (flag.name !== 'security') {
+        throw new DockerfileError(unknownWord('flag', flag.name, RUN_FLAGS), span);
+      }
     }
     const command = this.#command(statement);
     const env = this.#scope.runEnvironment();
@@ -220,32 +208,23 @@ export class StageBuilder {
   async #copy(statement: Statement): Promise<void> {
     const { source, escapeChar } = this.#parts;
     const request = copyRequest(statement, this.#scope.lookup, escapeChar, this.#config.WorkingDir ?? '');
-    const remote = request.sources.find((given) => /^(https?|git|ssh):\/\/|^git@/.test(given));
-    if (remote !== undefined) {
-      throw new DockerfileError(
-        `${statement.name} of ${remote}: remote sources are not supported`,
-        statement.span,
-      );
-    }
-    const { tree, key, close } = await source(request.from);
+    const from = await source(request.from);
     try {
-      const mode = request.chmod === '' ? undefined : Number.parseInt(request.chmod, 8);
-      const root = { uid: 0, gid: 0, mode };
-      // What comes from an image keeps its owners in the digest: the image's id is in the key.
-      const digest = key === '' ? await copyDigest(request, tree, root) : key;
-      await this.#settle(
-        statement.text,
-        [statement.name, digest, request.destination, request.chown, request.chmod],
-        (parent) =>
+      const { scratch, request: build } = this.#parts;
+      const copy = await prepareCopy(statement.name, request, from, scratch, build.signal);
+      try {
+        await this.#settle(statement.text, copy.key, (parent) =>
           this.#inContainer(parent, async (id) => {
-            const owner =
-              request.chown === '' ? { uid: 0, gid: 0 } : await this.#parts.owner(request.chown, id);
-            await copyInto(request, tree, this.#parts.files(id), { ...owner, mode });
+            const owner = request.chown === '' ? undefined : await this.#parts.owner(request.chown, id);
+            await copy.fill(this.#parts.files(id), owner);
             return this.#parts.layerOf(id);
           }),
-      );
+        );
+      } finally {
+        await copy.close();
+      }
     } finally {
-      await close();
+      await from.close();
     }
   }
 

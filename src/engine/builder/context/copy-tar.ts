@@ -67,6 +67,7 @@ function ownersOf(
   return { uid, gid, mode: mode === undefined || entry.type === 'symlink' ? entry.mode : mode };
 }
 
+/** Members of a tree's root begin with a slash. */
 function trimmed(name: string): string {
-  return name.replace(/\/+$/, '');
+  return name.replace(/^\/+|\/+$/g, '');
 }

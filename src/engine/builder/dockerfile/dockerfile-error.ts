@@ -29,3 +29,20 @@ export function excerpt(lines: readonly string[], span: Span, around = 2): strin
   }
   return shown.join('\n');
 }
+
+/**
+ * The same error, with the Dockerfile's lines that it came of below its message. `span`: of the step in work; an error
+ * of the Dockerfile itself knows better.
+ */
+export function withExcerpt(
+  error: unknown,
+  { path, text }: { readonly path: string; readonly text: string },
+  span: Span | undefined,
+): unknown {
+  const at = error instanceof DockerfileError ? error.span : span;
+  if (!(error instanceof TareError) || error.kind === 'cancelled' || at === undefined) return error;
+  const rule = '-'.repeat(20);
+  const lines = excerpt(text.split(/\r?\n/), at);
+  error.message = [error.message, rule, `${path}:${at.first}`, rule, lines, rule].join('\n');
+  return error;
+}

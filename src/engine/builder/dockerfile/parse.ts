@@ -1,5 +1,6 @@
 import { DockerfileError } from './dockerfile-error.ts';
 import { heredocsIn } from './heredoc.ts';
+import { INSTRUCTIONS, unknownWord } from './unknown-word.ts';
 
 /** Where something stands in the Dockerfile; lines count from 1. */
 export interface Span {
@@ -136,7 +137,9 @@ function readStatement(
 function splitStatement(text: string, span: Span): Pick<Statement, 'name' | 'flags' | 'rest'> {
   const [, word = '', after = ''] = /^(\S+)\s*([\s\S]*)$/.exec(text) ?? [];
   const name = word.toUpperCase();
-  if (!/^[A-Z]+$/.test(name)) throw new DockerfileError(`unknown instruction: ${word}`, span);
+  if (!INSTRUCTIONS.some((known) => known === name)) {
+    throw new DockerfileError(unknownWord('instruction', name, INSTRUCTIONS), span);
+  }
   const flags: Array<Statement['flags'][number]> = [];
   let rest = after;
   while (WITH_FLAGS.has(name)) {

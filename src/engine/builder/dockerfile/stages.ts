@@ -1,6 +1,7 @@
 import { DockerfileError } from './dockerfile-error.ts';
 import { expandWord, type Lookup } from './expand.ts';
 import type { ParsedDockerfile, Statement } from './parse.ts';
+import { unknownWord } from './unknown-word.ts';
 import { rawWords } from './words.ts';
 
 /** A `FROM` and what follows it. */
@@ -78,7 +79,9 @@ function stageOf(
   }
   let platform = '';
   for (const flag of statement.flags) {
-    if (flag.name !== 'platform') throw new DockerfileError(`unknown flag: --${flag.name}`, span);
+    if (flag.name !== 'platform') {
+      throw new DockerfileError(unknownWord('flag', flag.name, ['platform']), span);
+    }
     platform = expandWord(flag.value, lookup, escapeChar);
   }
   const base = expandWord(image, lookup, escapeChar);
