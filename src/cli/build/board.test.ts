@@ -63,6 +63,13 @@ test('lines are cut to the width', () => {
   expect(board.live(WIDTH)[0]).toEndWith('x… 0.0s');
 });
 
+test('the builder’s notes are none of the step’s output', () => {
+  const { board, say } = boardAt();
+  say('Step 1/1 : RUN false\n', ' ---> Running in 0123456789ab\n', '\x1b[91mbad\n\x1b[0m');
+  say(' ---> Removed intermediate container 0123456789ab\n');
+  expect(board.fail(WIDTH).slice(1)).toEqual([' > bad']);
+});
+
 test('a failure shows all that the step said', () => {
   const { board, say } = boardAt();
   say('Step 1/1 : RUN false\n', ...Array.from({ length: 120 }, (_, index) => `line ${index}\n`), 'end');

@@ -74,7 +74,9 @@ export class BuildBoard {
     return lines.flatMap((line) => this.#takeLine(line, width));
   }
 
-  #takeLine(line: string, width: number): string[] {
+  #takeLine(raw: string, width: number): string[] {
+    // What ends the colour of a step's errors stands before the next line.
+    const line = Bun.stripANSI(raw);
     const begun = /^Step (\d+\/\d+) : (.*)$/.exec(line);
     if (begun !== null) {
       const before = this.finish(width);
