@@ -86,7 +86,7 @@ describe('--rm', () => {
     const answer = await call('POST', `/containers/${id}/update`, { RestartPolicy: { Name: 'always' } });
     expect(answer).toMatchObject({
       status: 409,
-      message: 'Restart policy cannot be updated because AutoRemove is enabled for the container',
+      message: `Cannot update container ${id}: Restart policy cannot be updated because AutoRemove is enabled for the container`,
     });
   });
 });
