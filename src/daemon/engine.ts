@@ -255,6 +255,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       await images.sweep();
       await builder.sweep();
       const unfinished = await recovery.adopt();
+      await builder.sweepContainers();
       logs.resume();
       health.resume();
       return () => recovery.finish(unfinished);

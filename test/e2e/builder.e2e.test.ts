@@ -1,8 +1,17 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: Dockerfiles have it
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
-import { must, type Outcome } from '../support/command.ts';
+import { must, type Outcome, type Running, start, until } from '../support/command.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
 
 /** Dockerfiles built through the API by the stock client's classic builder: what each instruction does. */
@@ -47,6 +56,13 @@ const classic = { env: { DOCKER_BUILDKIT: '0' }, timeout: 60_000 };
 function build(directory: string, ...args: string[]): Promise<Outcome> {
   return daemon.client('docker', ['build', ...args, directory], classic);
 }
+
+function openClassic(args: readonly string[]): Running {
+  return start(daemon.argvOf('docker', args), { env: { ...daemon.env(), ...classic.env } });
+}
+
+/** Of containers; mounts of layers stay until the daemon ends, which is looked at then. */
+const processes = (): string[] => daemon.traces().filter((trace) => trace.startsWith('process '));
 
 /** Builds and gives the image's name and what the client wrote. */
 async function built(directory: string, ...args: string[]): Promise<{ image: string; output: string }> {
@@ -428,4 +444,28 @@ describe('what goes wrong', () => {
       expect(stderr).toContain(`2 | >>> ${rest[0]}`);
     }, 60_000);
   }
+
+  test('a client that goes away ends the step', async () => {
+    const client = openClassic(['build', context(from('RUN sleep 1000'))]);
+    await until('the step runs', async () => (await daemon.ids()).length === 1);
+    client.signal('SIGKILL');
+    await until('its container is gone', async () => (await daemon.ids()).length === 0);
+    await until('no process is left', async () => processes().length === 0);
+  }, 60_000);
+
+  test('kill -9 of the daemon in a step leaves nothing', async () => {
+    const client = openClassic(['build', '-t', 'cut', context(from('RUN sleep 1000'))]);
+    await until('the step runs', async () => {
+      const list = await daemon.request('GET', '/containers/json');
+      return ((await list.json()) as unknown[]).length === 1;
+    });
+    await daemon.kill9();
+    client.signal('SIGKILL');
+    await daemon.start();
+    await until('its container is gone', async () => (await daemon.ids()).length === 0);
+    await until('no process is left', async () => processes().length === 0);
+    const contexts = join(daemon.dataRoot, 'build', 'contexts');
+    expect(existsSync(contexts)).toBe(true);
+    expect(await must(['find', contexts, '-mindepth', '1'])).toBe('');
+  }, 60_000);
 });

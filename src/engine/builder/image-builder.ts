@@ -20,6 +20,7 @@ import { findStage, neededStages, type Stage, stagesOf } from './dockerfile/stag
 import { platformArguments, Scope } from './scope.ts';
 import { StageBuilder, type StageParts } from './stage-builder.ts';
 import type { StepCache } from './step-cache.ts';
+import { StepContainers } from './step-containers.ts';
 
 /** What the builder takes. */
 export interface ImageBuilderParts {
@@ -46,9 +47,16 @@ const SCRATCH_KEY = 'scratch';
 /** Builds images by containers: RUN in one that runs, COPY into one that does not. */
 export class ImageBuilder implements Builder {
   readonly #parts: ImageBuilderParts;
+  readonly #steps: StepContainers;
 
   constructor(parts: ImageBuilderParts) {
-    this.#parts = parts;
+    this.#steps = new StepContainers(parts.containers, join(parts.root, 'steps'));
+    this.#parts = { ...parts, containers: this.#steps };
+  }
+
+  /** Containers of such builds, once containers are known. */
+  sweepContainers(): Promise<void> {
+    return this.#steps.sweep(this.#parts.log);
   }
 
   /** Contexts of builds that the last daemon was in the midst of. */

@@ -50,10 +50,13 @@ export async function runStep(
     session.onOutput((stream, chunk) => report({ kind: 'output', stream, data: Uint8Array.from(chunk) }));
     const ended = containers.wait(id, 'next-exit', new AbortController().signal);
     ended.catch(() => {});
+    checkStopped(signal);
     await containers.start(id);
+    // What came before it ran did not reach it.
+    if (signal.aborted) stop();
     const { exitCode } = await ended;
     await session.ended;
-    signal.throwIfAborted();
+    checkStopped(signal);
     if (exitCode !== 0) {
       throw new StepFailed(
         `The command '${command.join(' ')}' returned a non-zero code: ${exitCode}`,
@@ -67,6 +70,10 @@ export async function runStep(
   } finally {
     signal.removeEventListener('abort', stop);
   }
+}
+
+function checkStopped(signal: AbortSignal): void {
+  if (signal.aborted) throw new TareError('cancelled', 'the build was stopped');
 }
 
 /** A RUN that ended with another code than 0. */
