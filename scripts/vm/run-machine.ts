@@ -10,8 +10,8 @@ import { releaseOf } from './release.ts';
 import { readMessage } from './report.ts';
 import { systemImage } from './system-image.ts';
 
-/** Minutes from its start to its end. */
-const PATIENCE = Number(process.env.TARE_VM_MINUTES ?? 12);
+/** Minutes from its start to its end: so wide that only a hang passes it. */
+const PATIENCE = Number(process.env.TARE_VM_MINUTES ?? 25);
 const CONSOLE_TAIL = 60;
 /** Of a run's folder; its process id follows. */
 const PREFIX = 'tare-vm-';
