@@ -106,7 +106,9 @@ test('refusals in Docker’s words', async () => {
     500,
     'cannot overwrite non-directory "/vol/f" with directory "/vol"',
   ]);
-  expect(await put(id, '/vol', ok.subarray(0, 513))).toEqual([500, expect.stringContaining('truncated')]);
+  // One byte of three: an archive may end without padding, but not within a member's contents.
+  const cut = tarOf(file('f', 'xyz')).subarray(0, 513);
+  expect(await put(id, '/vol', cut)).toEqual([500, expect.stringContaining('truncated')]);
   expect(await put(id, '/vol', tarOf(file('n'.repeat(256), 'x')))).toEqual([
     400,
     expect.stringContaining('file name too long'),
