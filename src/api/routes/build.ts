@@ -13,7 +13,6 @@ import { ProgressStream } from '../progress.ts';
 import { flag, flagOr, integer, text } from '../query.ts';
 import { authOf } from '../registry-auth.ts';
 import type { Route } from '../router.ts';
-import { remoteContext } from './remote-context.ts';
 
 interface Dependencies {
   readonly builder: Builder;
@@ -30,7 +29,7 @@ export function buildRoutes({ builder, buildCache, log }: Dependencies): Route[]
         "this builder does not speak BuildKit's protocol: build with DOCKER_BUILDKIT=0, or by tare build",
       );
     }
-    const request = await buildRequest(x);
+    const request = await buildRequest(x, builder);
     const quiet = flag(x, 'q');
     const progress = new ProgressStream(x);
     const tell = tellerOf(progress, flagOr(x, 'rm', true));
@@ -103,7 +102,7 @@ function tellerOf(progress: ProgressStream, removes: boolean): (event: BuildEven
   };
 }
 
-async function buildRequest(x: Exchange): Promise<BuildRequest> {
+async function buildRequest(x: Exchange, builder: Builder): Promise<BuildRequest> {
   for (const [name, value] of [
     ['squash', flag(x, 'squash')],
     ['outputs', text(x, 'outputs') !== ''],
@@ -114,7 +113,7 @@ async function buildRequest(x: Exchange): Promise<BuildRequest> {
   const { context, dockerfile } =
     remote === '' || remote === 'client-session'
       ? { context: bodyStream(x), dockerfile: '' }
-      : await remoteContext(remote, x.signal);
+      : await builder.remoteContext(remote, x.signal);
   const auths = registryConfig(x.request.headers['x-registry-config']);
   return {
     context,

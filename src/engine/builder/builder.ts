@@ -12,6 +12,14 @@ import type { RegistryAuth } from '../images/images.ts';
 export interface Builder {
   /** Returns the image's id. Throws `invalid` for a Dockerfile or a step that fails. */
   build(request: BuildRequest, report: (event: BuildEvent) => void): Promise<string>;
+  /** Fetches a context from an http or https address: a tar, or a Dockerfile alone. */
+  remoteContext(address: string, signal: AbortSignal): Promise<RemoteContext>;
+}
+
+export interface RemoteContext {
+  readonly context: ReadableStream<Uint8Array>;
+  /** Name of the Dockerfile when there is nothing else; empty: as the request says. */
+  readonly dockerfile: string;
 }
 
 export interface BuildRequest {

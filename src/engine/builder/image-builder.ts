@@ -11,13 +11,14 @@ import { parseReference } from '../../oci/reference.ts';
 import { resolveUser } from '../../runtime/spec/user.ts';
 import type { ContainerArchives } from '../containers/container-archives.ts';
 import type { Image, ImageService } from '../images/images.ts';
-import type { BuildEvent, Builder, BuildRequest } from './builder.ts';
+import type { BuildEvent, Builder, BuildRequest, RemoteContext } from './builder.ts';
 import { insideContext } from './context/inside-context.ts';
 import type { SourceTree, TargetTree } from './copier.ts';
 import { withExcerpt } from './dockerfile/dockerfile-error.ts';
 import { parseDockerfile, type Span } from './dockerfile/parse.ts';
 import { findStage, neededStages, type Stage, stagesOf } from './dockerfile/stages.ts';
 import { platformArguments, Scope } from './scope.ts';
+import { remoteContext } from './sources/remote-context.ts';
 import { StageBuilder, type StageParts } from './stage-builder.ts';
 import type { StepCache } from './step-cache.ts';
 import { StepContainers } from './step-containers.ts';
@@ -86,6 +87,10 @@ export class ImageBuilder implements Builder {
         this.#parts.log.warn('removing the context of a build', { error: messageOf(error) });
       });
     }
+  }
+
+  remoteContext(address: string, signal: AbortSignal): Promise<RemoteContext> {
+    return remoteContext(address, join(this.#parts.root, 'contexts'), signal);
   }
 
   #openContext(directory: string): Promise<RootedTree> {

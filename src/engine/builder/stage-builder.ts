@@ -6,7 +6,7 @@ import { applyInstruction } from '../images/changes.ts';
 import type { CreateImage, Image, ImageService } from '../images/images.ts';
 import type { BuildEvent, BuildRequest } from './builder.ts';
 import { ensureDirectory, type SourceTree, type TargetTree } from './copier.ts';
-import { copyRequest, heredocText } from './copy-request.ts';
+import { copyRequest } from './copy-request.ts';
 import { prepareCopy } from './copy-step.ts';
 import { DockerfileError } from './dockerfile/dockerfile-error.ts';
 import { expandText } from './dockerfile/expand.ts';
@@ -198,7 +198,7 @@ export class StageBuilder {
     const [only] = heredocs;
     // `RUN <<EOF` alone: the document is the script. Else the shell reads its documents itself.
     if (only && heredocs.length === 1 && /^<<-?\S+$/.test(rest.trim())) {
-      return [...shell, heredocText({ ...only, expand: false }, this.#scope.lookup, this.#parts.escapeChar)];
+      return [...shell, only.content];
     }
     if (rest.trim() === '') throw new DockerfileError('RUN requires a command', span);
     const documents = heredocs.map(({ name, content }) => `\n${content}${name}`).join('');

@@ -299,7 +299,10 @@ export function fakeDependencies() {
     check: { async *run() {} },
     imageRegistry: { serve: () => ({ address: '127.0.0.1:1', close: async () => {} }) },
     archives: new FakeArchives(containers),
-    builder: { build: async () => `sha256:${'b'.repeat(64)}` },
+    builder: {
+      build: async () => `sha256:${'b'.repeat(64)}`,
+      remoteContext: async () => ({ context: new Blob([]).stream(), dockerfile: '' }),
+    },
     buildCache: { clear: () => 0 },
     imageMounts: new FakeImageMounts(images),
     volumeCopies: new FakeVolumeCopies(volumes),

@@ -13,56 +13,30 @@ interface Cursor {
  * Throws `invalid` for what is not closed, and for `${name:?message}` of a name without a value.
  */
 export function expandWord(text: string, lookup: Lookup, escapeChar = '\\'): string {
-  return read({ text, at: 0 }, lookup, escapeChar, '', { quotes: true, split: undefined });
+  return read({ text, at: 0 }, lookup, escapeChar, '', true);
 }
 
 /** As `expandWord`, but quotes stay: for text that a shell reads later, and for here-documents. */
 export function expandText(text: string, lookup: Lookup, escapeChar = '\\'): string {
-  return read({ text, at: 0 }, lookup, escapeChar, '', { quotes: false, split: undefined });
-}
-
-/** Expands a text and splits it into words at blanks outside of quotes. */
-export function expandWords(text: string, lookup: Lookup, escapeChar = '\\'): string[] {
-  const words: string[] = [];
-  read({ text, at: 0 }, lookup, escapeChar, '', { quotes: true, split: words });
-  return words;
-}
-
-interface Options {
-  /** Quotes are taken away. */
-  readonly quotes: boolean;
-  /** Collects words. */
-  readonly split: string[] | undefined;
+  return read({ text, at: 0 }, lookup, escapeChar, '', false);
 }
 
 /** Reads up to `end` (empty: the whole text), which is passed. */
-function read(cursor: Cursor, lookup: Lookup, escapeChar: string, end: string, options: Options): string {
+function read(cursor: Cursor, lookup: Lookup, escapeChar: string, end: string, quotes: boolean): string {
   let result = '';
-  let begun = false;
-  const word = (): void => {
-    if (options.split && begun) options.split.push(result);
-    if (options.split) result = '';
-    begun = false;
-  };
   while (cursor.at < cursor.text.length) {
     const char = cursor.text[cursor.at] ?? '';
     if (end !== '' && char === end) {
       cursor.at++;
       return result;
     }
-    if (options.split && /\s/.test(char)) {
-      word();
-      cursor.at++;
-      continue;
-    }
-    begun = true;
-    if (char === "'" && options.quotes) result += single(cursor);
-    else if (char === '"' && options.quotes) result += double(cursor, lookup, escapeChar);
+    if (char === "'" && quotes) result += single(cursor);
+    else if (char === '"' && quotes) result += double(cursor, lookup, escapeChar);
     else if (char === '$') result += dollar(cursor, lookup, escapeChar);
     else if (char === escapeChar && cursor.at + 1 < cursor.text.length) {
       // Before a variable the escape goes even where quotes stay: that is how one writes a dollar.
       const next = cursor.text[cursor.at + 1] ?? '';
-      result += options.quotes || next === '$' ? next : char + next;
+      result += quotes || next === '$' ? next : char + next;
       cursor.at += 2;
     } else {
       result += char;
@@ -71,7 +45,6 @@ function read(cursor: Cursor, lookup: Lookup, escapeChar: string, end: string, o
   }
   if (end !== '')
     throw new TareError('invalid', `unexpected end of statement while looking for matching ${end}`);
-  word();
   return result;
 }
 
@@ -130,8 +103,7 @@ function modified(name: string, cursor: Cursor, lookup: Lookup, escapeChar: stri
   if (!operator) throw new TareError('invalid', `unsupported modifier in substitution of \${${name}}`);
   cursor.at += operator.length;
   if (operator === '}') return value ?? '';
-  const word = (end: string): string =>
-    read(cursor, lookup, escapeChar, end, { quotes: true, split: undefined });
+  const word = (end: string): string => read(cursor, lookup, escapeChar, end, true);
   if (operator.startsWith('/')) {
     const pattern = readPattern(cursor, '/');
     const replacement = word('}');
