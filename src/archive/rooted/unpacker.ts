@@ -27,6 +27,7 @@ import { OpenFlag as PathFlag } from '../../kernel/openat2.ts';
 import { setXattrOf } from '../../kernel/xattr.ts';
 import { baseOf, parentOf } from '../byte-paths.ts';
 import { type ByteString, toText } from '../byte-string.ts';
+import { SparseCursor } from '../sparse-cursor.ts';
 import type { TarEntry } from '../tar-entry.ts';
 import type { TarSink } from '../tar-parser.ts';
 import { isContentXattr } from '../write-tree.ts';
@@ -46,9 +47,8 @@ interface OpenMember {
   readonly path: ByteString;
   readonly parent: number;
   readonly fd: number;
-  /** Index of the sparse piece that is being written and the bytes it has. */
-  piece: number;
-  inPiece: number;
+  /** Where the bytes of a sparse member go. */
+  readonly sparse: SparseCursor | undefined;
 }
 
 const CREATE = OpenFlag.WRONLY | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.NOFOLLOW;
@@ -128,7 +128,10 @@ export class Unpacker implements TarSink {
     switch (entry.type) {
       case 'file': {
         const fd = openAt(parent, baseOf(path), CREATE, 0o600);
-        this.#open = { entry, path, parent, fd, piece: 0, inPiece: 0 };
+        const tooMuch = (): TareError =>
+          new TareError('corrupt', `${this.#full(path)} has more data than its map`);
+        const sparse = entry.sparse && new SparseCursor(entry.sparse, tooMuch);
+        this.#open = { entry, path, parent, fd, sparse };
         if (entry.sparse !== undefined) setLength(fd, entry.size, at);
         return;
       }
@@ -222,23 +225,11 @@ export class Unpacker implements TarSink {
     const open = this.#open;
     if (open === undefined) return;
     const subject = this.#full(open.path);
-    const pieces = open.entry.sparse;
-    if (pieces === undefined) {
+    if (open.sparse === undefined) {
       writeFully(open.fd, bytes, subject);
       return;
     }
-    for (let at = 0; at < bytes.byteLength; ) {
-      const piece = pieces[open.piece];
-      if (piece === undefined) throw new TareError('corrupt', `${subject} has more data than its map`);
-      const part = bytes.subarray(at, at + piece.length - open.inPiece);
-      if (part.byteLength > 0) writeFullyAt(open.fd, part, piece.offset + open.inPiece, subject);
-      at += part.byteLength;
-      open.inPiece += part.byteLength;
-      if (open.inPiece === piece.length) {
-        open.piece++;
-        open.inPiece = 0;
-      }
-    }
+    for (const { part, offset } of open.sparse.place(bytes)) writeFullyAt(open.fd, part, offset, subject);
   }
 
   endEntry(): void {

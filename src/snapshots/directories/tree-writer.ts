@@ -1,6 +1,7 @@
 import { baseOf, joinPath, parentOf } from '../../archive/byte-paths.ts';
 import { type ByteString, toByteString, toText } from '../../archive/byte-string.ts';
-import type { SparsePiece, TarEntry } from '../../archive/tar-entry.ts';
+import { SparseCursor } from '../../archive/sparse-cursor.ts';
+import type { TarEntry } from '../../archive/tar-entry.ts';
 import type { TarSink } from '../../archive/tar-parser.ts';
 import { TareError } from '../../base/errors.ts';
 import { Errno } from '../../kernel/errno.ts';
@@ -61,9 +62,8 @@ interface OpenMember {
   readonly fd: number;
   /** Bytes that came. */
   written: number;
-  /** Index of the sparse piece that is being written and the bytes it has. */
-  piece: number;
-  inPiece: number;
+  /** Where the bytes of a sparse member go. */
+  readonly sparse: SparseCursor | undefined;
 }
 
 /**
@@ -128,7 +128,9 @@ export class TreeWriter implements TarSink {
   }
 
   #begin(entry: TarEntry, path: ByteString | undefined, fd: number): void {
-    this.#open = { entry, path, fd, written: 0, piece: 0, inPiece: 0 };
+    const tooMuch = (): Error => corrupt(entry, 'it has more data than its map');
+    const sparse = entry.sparse && new SparseCursor(entry.sparse, tooMuch);
+    this.#open = { entry, path, fd, written: 0, sparse };
   }
 
   #absolute(path: ByteString): string {
@@ -290,31 +292,14 @@ export class TreeWriter implements TarSink {
     if (open === undefined) return;
     if (open.fd < 0) {
       this.#structure.literal(bytes);
-    } else if (open.entry.sparse !== undefined) {
+    } else if (open.sparse !== undefined) {
       // The tar holds only the pieces: kept literally, for they cannot be told from the file's zeros.
       this.#structure.literal(bytes);
-      this.#writeSparse(open, open.entry.sparse, bytes);
+      const subject = this.#absolute(open.path ?? '');
+      for (const { part, offset } of open.sparse.place(bytes)) writeFullyAt(open.fd, part, offset, subject);
     } else {
       writeFully(open.fd, bytes, this.#absolute(open.path ?? ''));
       open.written += bytes.byteLength;
-    }
-  }
-
-  #writeSparse(open: OpenMember, pieces: readonly SparsePiece[], bytes: Uint8Array): void {
-    let at = 0;
-    while (at < bytes.byteLength) {
-      const piece = pieces[open.piece];
-      if (piece === undefined) throw corrupt(open.entry, 'it has more data than its map');
-      const part = bytes.subarray(at, at + piece.length - open.inPiece);
-      if (part.byteLength > 0) {
-        writeFullyAt(open.fd, part, piece.offset + open.inPiece, this.#absolute(open.path ?? ''));
-      }
-      at += part.byteLength;
-      open.inPiece += part.byteLength;
-      if (open.inPiece === piece.length) {
-        open.piece++;
-        open.inPiece = 0;
-      }
     }
   }
 
