@@ -1,20 +1,12 @@
 /** Full disks, lying registries, operations side by side: a clear error, nothing half-visible, the next try succeeds. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmdirSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { must, run, until } from '../support/command.ts';
+import { until } from '../support/command.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
 import { FakeRegistry, onPath } from '../support/fake-registry.ts';
+import { makeSmallDisk, type SmallDisk } from '../support/small-disk.ts';
 import { tarBytes } from '../support/tar-bytes.ts';
 
 let registry: FakeRegistry;
@@ -40,24 +32,17 @@ async function expectSound(daemon: TestDaemon): Promise<void> {
 }
 
 describe('on a small disk', () => {
-  let root: string;
+  let disk: SmallDisk;
   let place: string;
   let daemon: TestDaemon;
   beforeAll(async () => {
-    root = mkdtempSync('/tmp/tare-small-');
-    place = join(root, 'data');
-    mkdirSync(place);
-    await must(['truncate', '-s', '80M', join(root, 'disk.img')]);
-    await must(['mkfs.ext4', '-q', '-F', '-m', '0', join(root, 'disk.img')]);
-    await must(['mount', '-o', 'loop', join(root, 'disk.img'), place]);
+    disk = await makeSmallDisk('80M');
+    place = disk.place;
     daemon = await startDaemon({ dataRoot: place });
   }, 120_000);
   afterAll(async () => {
     await daemon?.stop();
-    for (let i = 0; i < 50 && (await run(['umount', place])).code !== 0; i++) await Bun.sleep(100);
-    // Only when it is unmounted.
-    rmdirSync(place);
-    rmSync(root, { recursive: true });
+    await disk?.remove();
   }, 120_000);
 
   /** Leaves so many bytes free. */
@@ -95,10 +80,10 @@ describe('on a small disk', () => {
   }, 120_000);
 
   test('load', async () => {
-    const tar = join(root, 'layer.tar');
+    const tar = join(disk.beside, 'layer.tar');
     writeFileSync(tar, noiseLayer('c', 8 * MB));
     await daemon.ok('tare', ['import', tar, 'loaded:1']);
-    const archive = join(root, 'archive.tar');
+    const archive = join(disk.beside, 'archive.tar');
     await daemon.ok('tare', ['save', '-o', archive, 'loaded:1']);
     await daemon.ok('tare', ['rmi', 'loaded:1']);
     await failsThenWorks(['load', '-i', archive], 'loaded:1');

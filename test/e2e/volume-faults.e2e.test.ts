@@ -1,19 +1,10 @@
 /** Volumes when things go wrong: a daemon that is killed, a full disk, very many at once. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { must, run } from '../support/command.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { makeSmallDisk, type SmallDisk } from '../support/small-disk.ts';
 
 const volumesOf = (daemon: TestDaemon) => join(daemon.dataRoot, 'volumes');
 const mountsBelow = (path: string) =>
@@ -163,24 +154,17 @@ describe('a daemon', () => {
 });
 
 describe('on a small disk', () => {
-  let root: string;
+  let disk: SmallDisk;
   let place: string;
   let daemon: TestDaemon;
   beforeAll(async () => {
-    root = mkdtempSync('/tmp/tare-small-');
-    place = join(root, 'data');
-    mkdirSync(place);
-    await must(['truncate', '-s', '60M', join(root, 'disk.img')]);
-    await must(['mkfs.ext4', '-q', '-F', '-m', '0', join(root, 'disk.img')]);
-    await must(['mount', '-o', 'loop', join(root, 'disk.img'), place]);
+    disk = await makeSmallDisk('60M');
+    place = disk.place;
     daemon = await startDaemon({ dataRoot: place });
   }, 120_000);
   afterAll(async () => {
     await daemon?.stop();
-    for (let i = 0; i < 50 && (await run(['umount', place])).code !== 0; i++) await Bun.sleep(100);
-    // Only when it is unmounted.
-    rmdirSync(place);
-    rmSync(root, { recursive: true });
+    await disk?.remove();
   }, 120_000);
 
   test('a full disk: a clear error, nothing half-made, and rm and prune still work', async () => {

@@ -2,7 +2,7 @@ import { UndoStack } from '../../base/dispose.ts';
 import { TareError } from '../../base/errors.ts';
 import type { NetworkNamespace } from '../../netdriver/netdriver.ts';
 import type { NetworkService } from '../networks/networks.ts';
-import { hasNames, publishingEndpoint, withGateway } from './endpoints.ts';
+import { hasNames, publishingEndpoint, restingEndpoint, withGateway } from './endpoints.ts';
 import { isAlive } from './lifecycle.ts';
 import type { Container, ContainerEndpoint, PublishedPort } from './model.ts';
 import { networkMode } from './modes.ts';
@@ -187,17 +187,8 @@ export async function disconnectContainer(
       await networks.leave(endpoint, container.id);
       await networks.release(endpoint);
     }
-    rest.push({
-      ...endpoint,
-      endpointId: '',
-      hostInterface: '',
-      macAddress: '',
-      ipv4: '',
-      ipv6: '',
-      gateway: '',
-      ipv6Gateway: '',
-      defaultGateway: false,
-    });
+    const network = { id: endpoint.networkId, name: endpoint.networkName };
+    rest.push(restingEndpoint(network, endpoint.settings));
   }
   return rest;
 }
