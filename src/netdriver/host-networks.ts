@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { AF_INET, AF_INET6, listAddresses } from '../kernel/netlink/addresses.ts';
-import { findLink } from '../kernel/netlink/links.ts';
+import { findLink, listLinks } from '../kernel/netlink/links.ts';
 import { listRoutes } from '../kernel/netlink/routes.ts';
 import type { NetlinkSocket } from '../kernel/netlink/socket.ts';
 import { formatCidr, parseCidr } from './addressing.ts';
@@ -18,7 +18,10 @@ export class HostNetworks {
    * its name servers; not those of the links in `except`.
    */
   taken(except: readonly string[]): string[] {
-    const ours = new Set(except.map((name) => findLink(this.#route, name)?.index));
+    const names = new Set(except);
+    // One question for all links: there may be hundreds of networks.
+    const links = listLinks(this.#route).filter(({ name }) => names.has(name));
+    const ours = new Set(links.map(({ index }) => index));
     const result = new Set<string>();
     for (const { index, cidr } of listAddresses(this.#route)) {
       if (!ours.has(index)) result.add(formatCidr(parseCidr(cidr)));

@@ -85,3 +85,12 @@ describe('subnets', () => {
     expect(() => freeSubnet(all)).toThrow('all predefined address pools have been fully subnetted');
   });
 });
+
+test('nobody gets the address of the network itself or its broadcast address', () => {
+  const addresses = new NetworkAddresses([{ subnet: '10.14.0.0/29', gateway: '10.14.0.1' }], 'net');
+  expect(() => addresses.take(32, '10.14.0.0')).toThrow('Address already in use');
+  expect(() => addresses.take(32, '10.14.0.7')).toThrow('Address already in use');
+  expect(addresses.take(32, '10.14.0.6')).toBe('10.14.0.6/29');
+  const pair = new NetworkAddresses([{ subnet: '10.14.1.0/31', gateway: '10.14.1.0' }], 'net');
+  expect(pair.take(32, '10.14.1.1')).toBe('10.14.1.1/31');
+});

@@ -38,6 +38,8 @@ class AddressPool {
     for (const text of [spec.gateway, ...Object.values(spec.auxAddresses ?? {})]) {
       if (text) this.#taken.add(parseAddress(text).value);
     }
+    if (wide) this.#taken.add(this.subnet.base);
+    if (wide && this.subnet.bits === 32) this.#taken.add(last);
   }
 
   /** The next free address, or undefined when there is none. */

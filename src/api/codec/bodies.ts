@@ -72,6 +72,7 @@ export const createNetworkBody = object<{
   attachable: boolean;
   ingress: boolean;
   configOnly: boolean;
+  configFrom: { network: string };
   enableIPv4: boolean | null;
   enableIPv6: boolean | null;
   ipam: { driver: string; options: Record<string, string>; config: Subnet[] };
@@ -85,6 +86,10 @@ export const createNetworkBody = object<{
   attachable: field('Attachable', bool),
   ingress: field('Ingress', bool),
   configOnly: field('ConfigOnly', bool),
+  configFrom: field(
+    'ConfigFrom',
+    object<{ network: string }>('ConfigReference', { network: field('Network', string) }),
+  ),
   enableIPv4: field('EnableIPv4', nullable(bool)),
   enableIPv6: field('EnableIPv6', nullable(bool)),
   ipam: field(

@@ -30,8 +30,8 @@ export function networkToWire(network: Network): NetworkResource {
     Internal: network.internal,
     Attachable: network.attachable,
     Ingress: false,
-    ConfigFrom: { Network: '' },
-    ConfigOnly: false,
+    ConfigFrom: { Network: network.configFrom ?? '' },
+    ConfigOnly: network.configOnly ?? false,
     Options: { ...network.options },
     Labels: { ...network.labels },
   };

@@ -64,7 +64,7 @@ export function networkRoutes({ networks, containers, events, now }: Dependencie
     const inUse = used();
     const deleted: string[] = [];
     for (const network of networks.list()) {
-      if (PREDEFINED.has(network.name) || inUse.has(network.id)) continue;
+      if (PREDEFINED.has(network.name) || inUse.has(network.id) || network.configOnly) continue;
       if (!prunable(network.labels, network.createdAt)) continue;
       try {
         await networks.remove(network.id);
@@ -123,7 +123,6 @@ async function readCreate(x: Exchange): Promise<CreateNetwork> {
   const body = await requireJson(x, createNetworkBody, NO_BODY);
   if (body.scope === 'swarm' || body.ingress || body.driver === 'overlay')
     throw new HttpError(503, SWARM_OFF);
-  if (body.configOnly) throw notYet('a configuration-only network');
   if (body.enableIPv4 === false) throw notYet('a network without IPv4');
   if (body.name.trim() === '') throw new HttpError(400, 'invalid network name: name is empty');
   return {
@@ -137,6 +136,8 @@ async function readCreate(x: Exchange): Promise<CreateNetwork> {
     subnets: body.ipam.config,
     options: body.options,
     labels: body.labels,
+    configOnly: body.configOnly,
+    configFrom: body.configFrom.network,
   };
 }
 

@@ -65,7 +65,11 @@ export async function connectContainer(
   if (mode.word === 'host') return { ...nothing, path: undefined };
   const bridged = container.config.networkDisabled
     ? []
-    : container.endpoints.filter((endpoint) => networks.get(endpoint.networkId).driver !== 'null');
+    : container.endpoints.filter((endpoint) => {
+        const { driver, configOnly } = networks.get(endpoint.networkId);
+        // A configuration stays in, to be refused.
+        return driver !== 'null' || configOnly;
+      });
   const first = bridged[0];
   if (mapped) return await allocateOnly(container, bridged, networks);
   const ns = await networks.namespace(first?.networkId);

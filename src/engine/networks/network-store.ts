@@ -12,6 +12,7 @@ import { PREPARED_INTERFACE } from '../../netdriver/plug.ts';
 import type { NetworkTable } from '../../store/tables/networks.ts';
 import type { ContainerEndpoint, EndpointSettings, PublishedPort } from '../containers/model.ts';
 import type { EventBus } from '../events/events.ts';
+import { checkConfigurationUnused, configurationNetwork, configured } from './configuration.ts';
 import {
   DEFAULT_BRIDGE,
   type DefaultBridge,
@@ -106,6 +107,7 @@ export class NetworkStore implements NetworkService {
       if (isPredefined(network.name)) {
         throw new TareError('forbidden', `${network.name} is a pre-defined network and cannot be removed`);
       }
+      checkConfigurationUnused(network, this.list());
       const users = this.#endpoints.activeIn(network.id);
       if (users.length > 0) {
         const named = users.map(({ containerId }) => {
@@ -137,7 +139,11 @@ export class NetworkStore implements NetworkService {
     settings: EndpointSettings,
     index: number,
   ): Promise<ContainerEndpoint> {
-    return this.#endpoints.allocate(this.get(networkRef), containerId, settings, index);
+    const network = this.get(networkRef);
+    if (network.configOnly) {
+      throw new TareError('forbidden', 'cannot create endpoint on configuration-only network');
+    }
+    return this.#endpoints.allocate(network, containerId, settings, index);
   }
 
   async release(endpoint: ContainerEndpoint): Promise<void> {
@@ -288,12 +294,16 @@ export class NetworkStore implements NetworkService {
 
   #defaultNetwork(wanted: DefaultBridge, before: Network | undefined): Network {
     const others = this.list().filter((network) => network.id !== before?.id);
-    const subnets = others.flatMap((network) => network.subnets.map(({ subnet }) => subnet));
-    return defaultNetwork(wanted, before, this.#options.host, subnets, this.#now());
+    return defaultNetwork(wanted, before, this.#options.host, this.#subnetsOf(others), this.#now());
   }
 
-  #planned(request: CreateNetwork): Network {
-    const { name } = request;
+  /** What is in use; a configuration uses nothing. */
+  #subnetsOf(networks: readonly Network[]): string[] {
+    return networks.flatMap(({ configOnly, subnets }) => (configOnly ? [] : subnets.map((it) => it.subnet)));
+  }
+
+  #planned(asked: CreateNetwork): Network {
+    const { name } = asked;
     if (name.trim() === '') throw new TareError('invalid', 'invalid name: name is empty');
     if (isPredefined(name) || name.startsWith('container:')) {
       throw new TareError('forbidden', `operation is not permitted on predefined ${name} network`);
@@ -301,6 +311,8 @@ export class NetworkStore implements NetworkService {
     for (const network of this.list()) {
       if (network.name === name) throw new TareError('conflict', `network with name ${name} already exists`);
     }
+    if (asked.configOnly) return configurationNetwork(asked, this.#now());
+    const request = configured(asked, (ref) => this.find(ref));
     const driver = request.driver || 'bridge';
     if (driver === 'host' || driver === 'null') {
       throw new TareError('forbidden', `only one instance of "${driver}" network is allowed`);
@@ -313,7 +325,7 @@ export class NetworkStore implements NetworkService {
     return bridgeNetwork(
       request,
       {
-        own: this.list().flatMap(({ subnets }) => subnets.map(({ subnet }) => subnet)),
+        own: this.#subnetsOf(this.list()),
         host: () => this.#options.host.taken(bridgeNames),
         bridgeNames,
         defaultMtu: this.#options.defaultBridge?.mtu ?? DEFAULT_BRIDGE.mtu,

@@ -64,6 +64,10 @@ export interface Network extends NetworkSpec {
   readonly options: Readonly<Record<string, string>>;
   readonly ipamDriver: string;
   readonly ipamOptions: Readonly<Record<string, string>>;
+  /** A configuration that other networks take theirs from; no container is ever in it. */
+  readonly configOnly?: boolean;
+  /** Name of the configuration that this network was made from. */
+  readonly configFrom?: string;
 }
 
 export interface CreateNetwork {
@@ -82,4 +86,7 @@ export interface CreateNetwork {
   }>;
   readonly options: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+  readonly configOnly?: boolean;
+  /** Name or id of a configuration. */
+  readonly configFrom?: string;
 }

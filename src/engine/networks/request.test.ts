@@ -130,3 +130,20 @@ describe('settings of an endpoint', () => {
     ).not.toThrow();
   });
 });
+
+test('an address is reserved once, and options that would change a network are refused', () => {
+  const twice = (more: Partial<CreateNetwork['subnets'][number]>) => () => make(subnet('10.9.0.0/24', more));
+  const taken = (address: string) =>
+    `failed to allocate secondary ip address (a:${address}): Address already in use`;
+  expect(twice({ auxAddresses: { a: '10.9.0.1' } })).toThrow(taken('10.9.0.1'));
+  expect(twice({ gateway: '10.9.0.9', auxAddresses: { a: '10.9.0.9' } })).toThrow(taken('10.9.0.9'));
+  make(subnet('10.9.0.0/24', { gateway: '10.9.0.9', auxAddresses: { a: '10.9.0.1' } }));
+  const option = (name: string, value: string) => () =>
+    make({ options: { [`com.docker.network.${name}`]: value } });
+  expect(option('bridge.gateway_mode_ipv4', 'routed')).toThrow('is not supported');
+  expect(option('bridge.gateway_mode_ipv6', 'isolated')).toThrow('is not supported');
+  expect(option('bridge.inhibit_ipv4', 'true')).toThrow('is not supported');
+  expect(option('enable_ipv4', 'false')).toThrow('is not supported');
+  option('bridge.gateway_mode_ipv4', 'nat')();
+  option('bridge.inhibit_ipv4', 'false')();
+});

@@ -45,6 +45,7 @@ export interface Surroundings {
 export function bridgeNetwork(request: CreateNetwork, around: Surroundings, now: number): Network {
   const id = newId();
   const { options } = request;
+  refuseUnsupported(options);
   const bridgeName = options[BridgeOption.NAME] || `br-${shortId(id)}`;
   if (bridgeName.length > 15 || /[\s/]|^\.{1,2}$/.test(bridgeName)) {
     throw new TareError(
@@ -81,7 +82,28 @@ export function bridgeNetwork(request: CreateNetwork, around: Surroundings, now:
     options,
     ipamDriver: request.ipamDriver || 'default',
     ipamOptions: request.ipamOptions,
+    ...(request.configFrom ? { configFrom: request.configFrom } : {}),
   };
+}
+
+/** Options of Docker that would change what a network does and that we do not have: better refused than ignored. */
+const REFUSED_OPTIONS: ReadonlyArray<readonly [name: string, harmless: RegExp]> = [
+  ['com.docker.network.bridge.gateway_mode_ipv4', /^(nat)?$/],
+  ['com.docker.network.bridge.gateway_mode_ipv6', /^(nat)?$/],
+  ['com.docker.network.bridge.inhibit_ipv4', /^(0|f|F|FALSE|false|False)?$/],
+  ['com.docker.network.container_iface_prefix', /^(eth)?$/],
+  ['com.docker.network.enable_ipv4', /^(1|t|T|TRUE|true|True)?$/],
+];
+
+function refuseUnsupported(options: Readonly<Record<string, string>>): void {
+  for (const [name, harmless] of REFUSED_OPTIONS) {
+    const value = options[name] ?? '';
+    if (harmless.test(value)) continue;
+    throw new TareError(
+      'invalid',
+      `option ${name}=${value} is not supported by this version of Tare: leave it out`,
+    );
+  }
 }
 
 function chooseSubnets(request: CreateNetwork, id: string, around: Surroundings): SubnetSpec[] {
@@ -132,7 +154,8 @@ function checkSubnet(subnet: string, taken: readonly string[]): string {
   return plain;
 }
 
-function completeSubnet(wanted: CreateNetwork['subnets'][number]): SubnetSpec {
+/** A subnet as asked for, checked, with its gateway. Throws `invalid` and, as Docker, `forbidden` for what is taken twice. */
+export function completeSubnet(wanted: CreateNetwork['subnets'][number]): SubnetSpec {
   const cidr = parseCidr(wanted.subnet);
   const inside = (what: string, text: string): void => {
     if (isIP(text) === 0) throw invalid(`invalid ${what} ${text}: not an IP address`);
@@ -155,9 +178,21 @@ function completeSubnet(wanted: CreateNetwork['subnets'][number]): SubnetSpec {
   if (wanted.gateway) inside('gateway', wanted.gateway);
   for (const [name, address] of Object.entries(wanted.auxAddresses))
     inside(`auxiliary address ${name}`, address);
+  const gateway = wanted.gateway || firstFree(wanted);
+  const reserved = new Set([parseAddress(gateway).value]);
+  for (const [name, address] of Object.entries(wanted.auxAddresses)) {
+    const { value } = parseAddress(address);
+    if (reserved.has(value)) {
+      throw new TareError(
+        'forbidden',
+        `failed to allocate secondary ip address (${name}:${address}): Address already in use`,
+      );
+    }
+    reserved.add(value);
+  }
   return {
     subnet: wanted.subnet,
-    gateway: wanted.gateway || firstFree(wanted),
+    gateway,
     ...(wanted.ipRange ? { ipRange: wanted.ipRange } : {}),
     ...(Object.keys(wanted.auxAddresses).length > 0 ? { auxAddresses: wanted.auxAddresses } : {}),
   };

@@ -14,6 +14,9 @@ const RT_TABLE_MAIN = 254;
 const RTPROT_BOOT = 3;
 const RT_SCOPE_UNIVERSE = 0;
 const RTN_UNICAST = 1;
+/** Blackhole, unreachable, prohibit, throw: routes that lead to no link, yet say whose the addresses are. */
+const RTN_BLACKHOLE = 6;
+const RTN_THROW = 9;
 const RTMSG = 12;
 
 /** The default route of the gateway's family, out of link `index`. There already is fine. */
@@ -63,7 +66,7 @@ export function deleteRoute(route: Route): NetlinkRequest {
   };
 }
 
-/** A unicast route of any table but `local`. */
+/** A route to one destination or to nowhere, of any table but `local`. */
 export interface Route {
   /** CIDR; `0.0.0.0/0` or `::/0` for a default route. */
   readonly destination: string;
@@ -87,7 +90,9 @@ export function listRoutes(socket: NetlinkSocket, family: typeof AF_INET | typeo
   });
   const result: Route[] = [];
   for (const { type, payload } of messages) {
-    if (type !== RTM_NEWROUTE || payload.readUInt8(7) !== RTN_UNICAST) continue;
+    if (type !== RTM_NEWROUTE) continue;
+    const kind = payload.readUInt8(7);
+    if (kind !== RTN_UNICAST && (kind < RTN_BLACKHOLE || kind > RTN_THROW)) continue;
     const attributes = readAttributes(payload, RTMSG);
     const any = family === AF_INET ? '0.0.0.0' : '::';
     const destination = attributes.get(RTA_DST);
