@@ -1,5 +1,5 @@
 /**
- * Makes nginx, postgres and redis images with the engine itself: runs Debian, installs packages, commits, saves.
+ * Makes the images of recipes.ts with the engine itself: runs Debian, installs packages, commits, saves.
  * The result is kept as a docker-archive, so that the next test run only loads it.
  *
  * `bun scripts/images/make-app-image.ts NAME...` does so with the `tare` on the PATH (or `TARE_BINARY`) and the

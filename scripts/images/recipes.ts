@@ -1,4 +1,4 @@
-/** Images of real services, made of Debian's packages, that behave like those Docker's users know by these names. */
+/** Images of real services and languages, made of Debian's packages, that behave like those Docker's users know by these names. */
 
 export interface Recipe {
   /** Shell script that runs as root in a Debian container; it installs and configures. */
@@ -105,6 +105,15 @@ export const RECIPES = {
       'EXPOSE 6379',
       'CMD ["redis-server","--protected-mode","no","--bind","0.0.0.0"]',
     ],
+  },
+  node: {
+    script: ['apt-get update -q', `${INSTALL} nodejs`, CLEAN].join('\n'),
+    changes: ['CMD ["node"]'],
+  },
+  python: {
+    // With the driver of Postgres: what a program behind a web server most often talks to.
+    script: ['apt-get update -q', `${INSTALL} python3 python3-psycopg2`, CLEAN].join('\n'),
+    changes: ['CMD ["python3"]'],
   },
 } as const satisfies Record<string, Recipe>;
 
