@@ -241,6 +241,9 @@ export interface FileStatus {
   readonly blocks: number;
   readonly seconds: number;
   readonly nanoseconds: number;
+  /** Of the last change of the inode, which nobody can set. */
+  readonly changedSeconds: number;
+  readonly changedNanoseconds: number;
   readonly major: number;
   readonly minor: number;
   /** Device the file lies on, `major:minor`. */
@@ -263,6 +266,8 @@ function readStatx(): FileStatus {
     blocks: Number(statx.getBigUint64(48, true)),
     seconds: Number(statx.getBigInt64(112, true)),
     nanoseconds: statx.getUint32(120, true),
+    changedSeconds: Number(statx.getBigInt64(96, true)),
+    changedNanoseconds: statx.getUint32(104, true),
     major: statx.getUint32(128, true),
     minor: statx.getUint32(132, true),
     device: `${statx.getUint32(136, true)}:${statx.getUint32(140, true)}`,
