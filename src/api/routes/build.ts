@@ -1,10 +1,11 @@
 import { messageOf, TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import type { BuildEvent, Builder, BuildRequest } from '../../engine/builder/builder.ts';
+import type { Builder, BuildRequest } from '../../engine/builder/builder.ts';
 import type { StepCache } from '../../engine/builder/step-cache.ts';
 import type { RegistryAuth } from '../../engine/images/images.ts';
 import { familiarString, parseReference, withDefaultTag } from '../../oci/reference.ts';
 import { bodyStream } from '../body.ts';
+import { BuildSteps, shortOf } from '../build-steps.ts';
 import { containerConfigCodec } from '../codec/container-config.ts';
 import { hostConfigCodec } from '../codec/host-config.ts';
 import { HttpError } from '../errors.ts';
@@ -32,10 +33,10 @@ export function buildRoutes({ builder, buildCache, log }: Dependencies): Route[]
     const request = await buildRequest(x, builder);
     const quiet = flag(x, 'q');
     const progress = new ProgressStream(x);
-    const tell = tellerOf(progress, flagOr(x, 'rm', true));
+    const steps = new BuildSteps((message) => progress.send(message), flagOr(x, 'rm', true));
     await progress.run(
       async () => {
-        const id = await builder.build(request, quiet ? () => {} : tell);
+        const { id } = await builder.build(request, quiet ? () => {} : (event) => steps.take(event));
         if (quiet) return progress.send({ stream: `${id}\n` });
         progress.send({ aux: { ID: id } });
         progress.send({ stream: `Successfully built ${shortOf(id)}\n` });
@@ -69,39 +70,6 @@ export function buildRoutes({ builder, buildCache, log }: Dependencies): Route[]
   ];
 }
 
-function shortOf(id: string): string {
-  return id.replace(/^sha256:/, '').slice(0, 12);
-}
-
-/** The classic builder's words for what happens. */
-function tellerOf(progress: ProgressStream, removes: boolean): (event: BuildEvent) => void {
-  const decoder = new TextDecoder();
-  const say = (stream: string): void => progress.send({ stream });
-  return (event) => {
-    switch (event.kind) {
-      case 'step':
-        say(`Step ${event.number}/${event.total} : ${event.text}`);
-        return say('\n');
-      case 'cached':
-        return say(' ---> Using cache\n');
-      case 'running':
-        return say(` ---> Running in ${event.container}\n`);
-      case 'removed':
-        return removes ? say(` ---> Removed intermediate container ${event.container}\n`) : undefined;
-      case 'made':
-        return say(` ---> ${shortOf(event.id)}\n`);
-      case 'output': {
-        const words = decoder.decode(event.data, { stream: true });
-        return say(event.stream === 'stderr' ? `\x1b[91m${words}\x1b[0m` : words);
-      }
-      case 'pull':
-        return progress.send({ status: event.text });
-      case 'warning':
-        return say(`[Warning] ${event.text}\n`);
-    }
-  };
-}
-
 async function buildRequest(x: Exchange, builder: Builder): Promise<BuildRequest> {
   for (const [name, value] of [
     ['squash', flag(x, 'squash')],
@@ -116,8 +84,9 @@ async function buildRequest(x: Exchange, builder: Builder): Promise<BuildRequest
       : await builder.remoteContext(remote, x.signal);
   const auths = registryConfig(x.request.headers['x-registry-config']);
   return {
-    context,
-    dockerfile: dockerfile || text(x, 'dockerfile') || 'Dockerfile',
+    context: { kind: 'tar', stream: context },
+    contexts: {},
+    dockerfile: { path: dockerfile || text(x, 'dockerfile') || 'Dockerfile' },
     tags: x.query.getAll('t').filter((tag) => tag !== ''),
     target: text(x, 'target'),
     args: jsonParameter<Record<string, string | null>>(x, 'buildargs') ?? {},
@@ -128,6 +97,10 @@ async function buildRequest(x: Exchange, builder: Builder): Promise<BuildRequest
     platform: text(x, 'platform'),
     config: containerConfigCodec.zero(),
     hostConfig: hostConfigOf(x),
+    sourceDateEpoch: undefined,
+    // There is no session to ask for them.
+    secrets: async () => undefined,
+    ssh: async () => undefined,
     auth: (host) => auths[host] ?? (host === 'docker.io' ? auths['https://index.docker.io/v1/'] : undefined),
     signal: x.signal,
   };

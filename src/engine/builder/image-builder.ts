@@ -1,18 +1,26 @@
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { MountedRoot, RootedTree, RootedTrees } from '../../archive/rooted/rooted.ts';
-import { readTarMembers } from '../../archive/tar-members.ts';
 import { isKind, messageOf, TareError } from '../../base/errors.ts';
-import { readIgnoreFile } from '../../base/ignore-file.ts';
+import { newId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
-import { PathPatterns, PatternError } from '../../base/path-patterns.ts';
 import { formatPlatform, hostPlatform, parsePlatform } from '../../oci/platform.ts';
 import { parseReference } from '../../oci/reference.ts';
 import { resolveUser } from '../../runtime/spec/user.ts';
 import type { ContainerArchives } from '../containers/container-archives.ts';
 import type { Image, ImageService } from '../images/images.ts';
-import type { BuildEvent, Builder, BuildRequest, RemoteContext } from './builder.ts';
-import { insideContext } from './context/inside-context.ts';
+import type {
+  BuildContext,
+  BuildEvent,
+  Builder,
+  BuildRequest,
+  BuildResult,
+  PlannedStep,
+  RemoteContext,
+  VertexEvent,
+} from './builder.ts';
+import { dropIgnored, firstFile, readDockerfile } from './context/context-files.ts';
 import type { SourceTree, TargetTree } from './copier.ts';
 import { withExcerpt } from './dockerfile/dockerfile-error.ts';
 import { parseDockerfile, type Span } from './dockerfile/parse.ts';
@@ -55,12 +63,10 @@ export class ImageBuilder implements Builder {
     this.#parts = { ...parts, containers: this.#steps };
   }
 
-  /** Containers of such builds, once containers are known. */
   sweepContainers(): Promise<void> {
     return this.#steps.sweep(this.#parts.log);
   }
 
-  /** Contexts of builds that the last daemon was in the midst of. */
   async sweep(): Promise<void> {
     await rm(join(this.#parts.root, 'contexts'), { recursive: true, force: true });
     for (const name of ['contexts', 'caches', 'mount']) {
@@ -68,24 +74,35 @@ export class ImageBuilder implements Builder {
     }
   }
 
-  async build(request: BuildRequest, report: (event: BuildEvent) => void): Promise<string> {
-    const context = await mkdtemp(join(this.#parts.root, 'contexts', 'c-'));
+  async build(request: BuildRequest, report: (event: BuildEvent) => void): Promise<BuildResult> {
+    refuseUnbuilt(request);
+    const own = await mkdtemp(join(this.#parts.root, 'contexts', 'c-'));
     try {
-      const tree = await this.#openContext(context);
-      let text: string;
-      try {
-        await tree.enter('/');
-        await tree.unpack(request.context, { keepKinds: false, owner: undefined });
-        text = await readDockerfile(tree, request.dockerfile);
-        await dropIgnored(tree, context, request.dockerfile);
-      } finally {
-        await tree.close();
-      }
-      return await new Build(this.#parts, request, report, context).run(text);
+      const directory = request.context.kind === 'directory' ? request.context.path : own;
+      const text = await this.#readContext(request, request.context, directory);
+      return await new Build(this.#parts, request, report, directory).run(text);
     } finally {
-      await rm(context, { recursive: true, force: true }).catch((error) => {
+      await rm(own, { recursive: true, force: true }).catch((error) => {
         this.#parts.log.warn('removing the context of a build', { error: messageOf(error) });
       });
+    }
+  }
+
+  /** Brings the context into the directory, unless it is there, and gives the Dockerfile's text. */
+  async #readContext(
+    { dockerfile }: BuildRequest,
+    context: BuildContext,
+    directory: string,
+  ): Promise<string> {
+    const tree = await this.#openContext(directory);
+    try {
+      await tree.enter('/');
+      if (context.kind === 'tar') await tree.unpack(context.stream, { keepKinds: false, owner: undefined });
+      const text = 'text' in dockerfile ? dockerfile.text : await readDockerfile(tree, dockerfile.path);
+      if (context.kind === 'tar' && 'path' in dockerfile) await dropIgnored(tree, directory, dockerfile.path);
+      return text;
+    } finally {
+      await tree.close();
     }
   }
 
@@ -107,6 +124,13 @@ function contextRoot(root: string, directory: string): MountedRoot {
   };
 }
 
+/** What the contract has and this builder not yet. */
+function refuseUnbuilt({ contexts, noCache }: BuildRequest): void {
+  if (Object.values(contexts).some(({ kind }) => kind !== 'image') || Array.isArray(noCache)) {
+    throw new TareError('not-implemented', 'named contexts and --no-cache-filter are not supported yet');
+  }
+}
+
 /** One build. */
 class Build {
   readonly #parts: ImageBuilderParts;
@@ -115,10 +139,12 @@ class Build {
   readonly #context: string;
   readonly #done = new Map<Stage, Image>();
   #stages: readonly Stage[] = [];
+  readonly #id = newId();
+  readonly #plan: PlannedStep[] = [];
+  #vertex: VertexEvent | undefined;
   #number = 0;
   /** Where the step in work stands. */
   #at: Span | undefined;
-  #total = 0;
 
   constructor(
     parts: ImageBuilderParts,
@@ -132,16 +158,19 @@ class Build {
     this.#context = context;
   }
 
-  /** Returns the image's id. `text`: the Dockerfile. */
-  async run(text: string): Promise<string> {
+  /** `text`: the Dockerfile. */
+  async run(text: string): Promise<BuildResult> {
+    const { dockerfile } = this.#request;
     try {
       return await this.#run(text);
     } catch (error) {
-      throw withExcerpt(error, { path: this.#request.dockerfile, text }, this.#at);
+      if (this.#vertex) this.#tell({ completed: Date.now(), error: messageOf(error) });
+      const path = 'path' in dockerfile ? dockerfile.path : dockerfile.name;
+      throw withExcerpt(error, { path, text }, this.#at);
     }
   }
 
-  async #run(text: string): Promise<string> {
+  async #run(text: string): Promise<BuildResult> {
     const { args, target, labels, tags } = this.#request;
     const platform = this.#platform();
     const builtin = platformArguments(platform);
@@ -149,13 +178,14 @@ class Build {
     const { stages, globals } = stagesOf(file, (name) => args[name] ?? builtin[name]);
     this.#stages = stages;
     const needed = neededStages(stages, target);
-    this.#total = needed.reduce((sum, stage) => sum + 1 + stage.statements.length, 0);
-    if (Object.keys(labels).length > 0) this.#total++;
+    for (const stage of needed) for (const { text } of [stage.from, ...stage.statements]) this.#planned(text);
+    if (Object.keys(labels).length > 0) this.#planned('LABEL');
+    this.#report({ kind: 'plan', steps: [...this.#plan] });
     let image: Image | undefined;
     for (const stage of needed) {
       this.#step(stage.from.text, stage.from.span);
       const base = await this.#base(stage);
-      this.#report({ kind: 'made', id: base.id });
+      this.#tell({ completed: Date.now(), result: base.id });
       const scope = new Scope(args, builtin, globalValues(globals, args));
       const builder = new StageBuilder(this.#stageParts(file.escapeChar, base), scope, base);
       image = await builder.run(stage);
@@ -165,7 +195,19 @@ class Build {
     if (!image) throw new TareError('internal', 'a build without stages');
     this.#at = undefined;
     for (const tag of tags) await this.#parts.images.tag(image.id, tag);
-    return image.id;
+    return { id: image.id, config: image.config, layers: image.config.rootfs.diff_ids, warnings: [] };
+  }
+
+  #planned(text: string): void {
+    const vertex = `sha256:${createHash('sha256').update(`${this.#id} ${this.#plan.length}`).digest('hex')}`;
+    this.#plan.push({ text, vertex, trigger: false });
+  }
+
+  /** Of the vertex in work. */
+  #tell(change: Partial<VertexEvent>): void {
+    if (!this.#vertex) return;
+    this.#vertex = { ...this.#vertex, ...change };
+    this.#report(this.#vertex);
   }
 
   #platform(): { os: string; architecture: string; variant?: string } {
@@ -182,8 +224,18 @@ class Build {
 
   #step(text: string, span: Span | undefined): void {
     this.#at = span;
-    this.#number++;
-    this.#report({ kind: 'step', number: this.#number, total: this.#total, text });
+    const index = this.#number++;
+    if (!this.#plan[index]) this.#planned(text);
+    const { vertex = '' } = this.#plan[index] ?? {};
+    if (this.#plan[index]?.text !== text) {
+      // A trigger of the base image's, or what stands for --label.
+      this.#plan[index] = { text, vertex, trigger: span === undefined };
+      this.#report({ kind: 'plan', steps: [...this.#plan] });
+    }
+    const inputs = this.#vertex ? [this.#vertex.id] : [];
+    const name = `[${this.#number}/${this.#plan.length}] ${text}`;
+    this.#vertex = { kind: 'vertex', id: vertex, name, inputs };
+    this.#tell({ started: Date.now() });
   }
 
   #stageParts(escapeChar: string, base: Image): StageParts {
@@ -206,7 +258,8 @@ class Build {
       },
       scratch: join(root, 'contexts'),
       step: (text, span) => this.#step(text, span),
-      report: this.#report,
+      tell: (change) => this.#tell(change),
+      output: (stream, data) => this.#report({ kind: 'log', vertex: this.#vertex?.id ?? '', stream, data }),
     };
   }
 
@@ -241,18 +294,22 @@ class Build {
     return built ?? (await this.#named(ref));
   }
 
-  async #named(reference: string): Promise<Image> {
+  async #named(name: string): Promise<Image> {
+    const own = this.#request.contexts[name];
+    const reference = own?.kind === 'image' ? own.reference : name;
     const { images } = this.#parts;
     const { pull, auth, signal } = this.#request;
     const here = images.find(reference);
     if (here && !pull) return here;
     const { domain } = parseReference(reference);
-    const credentials = auth(domain);
+    const credentials = await auth(domain);
     try {
       return await images.pull(reference, {
         ...(credentials && { auth: credentials }),
-        report: ({ status, id }) => {
-          if (status !== undefined) this.#report({ kind: 'pull', text: id ? `${id}: ${status}` : status });
+        report: ({ status, id = '', current = 0, total = 0 }) => {
+          if (status === undefined) return;
+          const vertex = this.#vertex?.id ?? '';
+          this.#report({ kind: 'status', vertex, id, name: status, current, total });
         },
         signal,
       });
@@ -340,59 +397,4 @@ function globalValues(
   args: Readonly<Record<string, string | null>>,
 ): ReadonlyMap<string, string | undefined> {
   return new Map([...globals].map(([name, value]) => [name, args[name] ?? value]));
-}
-
-/**
- * A client sends the Dockerfile and .dockerignore in any case, because they are needed; where the latter names them,
- * they are not part of the context. (The rest it leaves out itself.)
- */
-async function dropIgnored(tree: RootedTree, directory: string, dockerfile: string): Promise<void> {
-  let text: string;
-  try {
-    const { tar } = await tree.pack('/.dockerignore');
-    text = await firstFile(tar);
-  } catch {
-    return;
-  }
-  for (const path of [dockerfile, '.dockerignore']) {
-    if (!isIgnored(text, path)) continue;
-    const found = await insideContext(directory, dirname(path)).catch(() => undefined);
-    if (found !== undefined) await rm(join(found, basename(path)), { force: true });
-  }
-}
-
-/** As the clients have it; a file that they would refuse leaves nothing out. */
-function isIgnored(text: string, path: string): boolean {
-  try {
-    return PathPatterns.parse(readIgnoreFile(text)).match(path).matched;
-  } catch (error) {
-    if (error instanceof PatternError) return false;
-    throw error;
-  }
-}
-
-async function readDockerfile(tree: RootedTree, path: string): Promise<string> {
-  const absent = (error: unknown): TareError =>
-    new TareError('invalid', `Cannot locate specified Dockerfile: ${path}`, error);
-  try {
-    const status = await tree.stat(`/${path}`);
-    const { tar } = await tree.pack(status.linkTarget || `/${path}`);
-    const text = await firstFile(tar);
-    if (text.trim() === '') throw new TareError('invalid', `the Dockerfile (${path}) cannot be empty`);
-    return text;
-  } catch (error) {
-    throw isKind(error, 'not-found') ? absent(error) : error;
-  }
-}
-
-/** The text of a tar's first file; empty without one. The tar is read to its end. */
-async function firstFile(tar: AsyncIterable<Uint8Array>): Promise<string> {
-  let text: string | undefined;
-  for await (const { entry, body } of readTarMembers(tar)) {
-    if (text !== undefined || entry.type !== 'file') continue;
-    const pieces: Uint8Array[] = [];
-    for await (const piece of body) pieces.push(Uint8Array.from(piece));
-    text = Buffer.concat(pieces).toString('utf8');
-  }
-  return text ?? '';
 }

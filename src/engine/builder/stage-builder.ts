@@ -4,7 +4,7 @@ import type { ContainerService } from '../containers/containers.ts';
 import type { MountRequest } from '../containers/model.ts';
 import { applyInstruction } from '../images/changes.ts';
 import type { CreateImage, Image, ImageService } from '../images/images.ts';
-import type { BuildEvent, BuildRequest } from './builder.ts';
+import type { BuildRequest, VertexEvent } from './builder.ts';
 import { ensureDirectory, type SourceTree, type TargetTree } from './copier.ts';
 import { copyRequest } from './copy-request.ts';
 import { prepareCopy } from './copy-step.ts';
@@ -41,7 +41,9 @@ export interface StageParts {
   readonly scratch: string;
   /** Tells of the next step. */
   readonly step: (text: string, span: Span | undefined) => void;
-  readonly report: (event: BuildEvent) => void;
+  /** Tells of the step in work. */
+  readonly tell: (change: Partial<VertexEvent>) => void;
+  readonly output: (stream: 'stdout' | 'stderr', data: Uint8Array) => void;
 }
 
 const RUN_FLAGS = ['mount', 'network', 'security'];
@@ -256,15 +258,15 @@ export class StageBuilder {
     key: readonly string[],
     make: (parent: Image) => Promise<StepLayer | undefined>,
   ): Promise<void> {
-    const { cache, images, report, request, mayReuse } = this.#parts;
+    const { cache, images, tell, request, mayReuse } = this.#parts;
     const parent = this.#image;
     const whole = createHash('sha256')
       .update(JSON.stringify([parent.id, this.#config, this.#author, text.split(/\s/, 1)[0], key]))
       .digest('hex');
-    const known = request.noCache ? undefined : cache.find(whole);
+    const known = request.noCache !== false ? undefined : cache.find(whole);
     const found = known !== undefined && mayReuse(known) ? images.find(known) : undefined;
     if (found) {
-      report({ kind: 'cached' });
+      tell({ cached: true });
       this.#image = found;
     } else {
       const made = await make(parent);
@@ -275,7 +277,7 @@ export class StageBuilder {
       }
       cache.put(whole, this.#image.id);
     }
-    report({ kind: 'made', id: this.#image.id });
+    tell({ completed: Date.now(), result: this.#image.id });
   }
 
   #imageOf(parent: Image, text: string, layer: ReadableStream<Uint8Array> | undefined): CreateImage {

@@ -18,7 +18,13 @@ export interface StepRun {
 
 /** Runs a command in a container of the image and gives what it changed. Throws `invalid` when it fails. */
 export async function runStep(
-  { containers, layerOf, report, request }: Pick<StageParts, 'containers' | 'layerOf' | 'report' | 'request'>,
+  {
+    containers,
+    layerOf,
+    tell,
+    output,
+    request,
+  }: Pick<StageParts, 'containers' | 'layerOf' | 'tell' | 'output' | 'request'>,
   { image, command, env, mounts, network }: StepRun,
 ): Promise<StepLayer> {
   const { config, hostConfig, signal } = request;
@@ -38,16 +44,13 @@ export async function runStep(
     hostConfig: { ...hostConfig, networkMode: network, mounts: [...mounts] },
     endpoints: {},
   });
-  const remove = async (): Promise<void> => {
-    await containers.remove(id, { force: true, volumes: true, link: false });
-    report({ kind: 'removed', container: shortId(id) });
-  };
+  const remove = (): Promise<void> => containers.remove(id, { force: true, volumes: true, link: false });
   const stop = (): void => void containers.kill(id, 'SIGKILL').catch(() => {});
   signal.addEventListener('abort', stop, { once: true });
   try {
-    report({ kind: 'running', container: shortId(id) });
+    tell({ container: shortId(id) });
     const session = await containers.attach(id, { stdin: false, stdout: true, stderr: true });
-    session.onOutput((stream, chunk) => report({ kind: 'output', stream, data: Uint8Array.from(chunk) }));
+    session.onOutput((stream, chunk) => output(stream, Uint8Array.from(chunk)));
     const ended = containers.wait(id, 'next-exit', new AbortController().signal);
     ended.catch(() => {});
     checkStopped(signal);

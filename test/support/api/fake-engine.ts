@@ -300,7 +300,12 @@ export function fakeDependencies() {
     imageRegistry: { serve: () => ({ address: '127.0.0.1:1', close: async () => {} }) },
     archives: new FakeArchives(containers),
     builder: {
-      build: async () => `sha256:${'b'.repeat(64)}`,
+      build: async () => ({
+        id: `sha256:${'b'.repeat(64)}`,
+        config: { architecture: 'amd64', os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: [] } },
+        layers: [],
+        warnings: [],
+      }),
       remoteContext: async () => ({ context: new Blob([]).stream(), dockerfile: '' }),
     },
     buildCache: { clear: () => 0 },
