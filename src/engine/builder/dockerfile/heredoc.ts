@@ -40,3 +40,8 @@ export function heredocsIn(text: string): HeredocMark[] {
   }
   return marks;
 }
+
+/** True for a word of COPY and ADD that stands for a here-document. */
+export function isHeredocWord(word: string): boolean {
+  return /^<<-?["']?[\w.-]/.test(word);
+}

@@ -1,4 +1,5 @@
 import { DockerfileError } from './dockerfile-error.ts';
+import { leadingFlags } from './flags.ts';
 import { heredocsIn } from './heredoc.ts';
 import { INSTRUCTIONS, unknownWord } from './unknown-word.ts';
 
@@ -21,6 +22,8 @@ export interface Heredoc {
 export interface Statement {
   /** Upper case. */
   readonly name: string;
+  /** The same as it was written. */
+  readonly keyword: string;
   /** `--chown=1:2`, `--link`: name and value, in order; a flag without `=` has an empty value. */
   readonly flags: ReadonlyArray<{ readonly name: string; readonly value: string; readonly bare: boolean }>;
   /** What follows the flags. */
@@ -29,6 +32,10 @@ export interface Statement {
   /** As a step of the build names it. */
   readonly text: string;
   readonly span: Span;
+  /** Comment lines right before it, without their `#`. */
+  readonly comments: readonly string[];
+  /** Empty lines stand among its continued ones. */
+  readonly hasEmptyLine: boolean;
 }
 
 /** A Dockerfile as statements. */
@@ -43,7 +50,8 @@ export interface ParsedDockerfile {
 const DIRECTIVES = new Set(['syntax', 'escape', 'check']);
 /** Instructions that may bring here-documents. */
 const WITH_HEREDOCS = new Set(['RUN', 'COPY', 'ADD', 'ONBUILD']);
-const WITH_FLAGS = new Set(['FROM', 'RUN', 'COPY', 'ADD', 'HEALTHCHECK']);
+/** Of these everything after the name is theirs, also what looks like a flag. */
+const WITHOUT_FLAGS = new Set(['ARG', 'STOPSIGNAL', 'ONBUILD']);
 
 /**
  * Splits a Dockerfile into statements as BuildKit's parser does: parser directives at the top, comments, continued
@@ -60,10 +68,19 @@ export function parseDockerfile(text: string): ParsedDockerfile {
     });
   }
   const statements: Statement[] = [];
+  let comments: string[] = [];
   for (let index = 0; index < lines.length; ) {
-    const read = readStatement(lines, index, escapeChar);
+    const line = (lines[index] ?? '').trim();
+    if (line === '' || line.startsWith('#')) {
+      const comment = line.slice(1).trim();
+      comments = comment === '' ? [] : [...comments, comment];
+      index++;
+      continue;
+    }
+    const read = readStatement(lines, index, escapeChar, comments);
     index = read.next;
-    if (read.statement) statements.push(read.statement);
+    comments = [];
+    statements.push(read.statement);
   }
   if (statements.length === 0) throw new DockerfileError('file with no instructions', undefined);
   return { directives, escapeChar, statements, lines };
@@ -102,65 +119,68 @@ function readStatement(
   lines: readonly string[],
   start: number,
   escapeChar: '\\' | '`',
-): { next: number; statement: Statement | undefined } {
-  const firstLine = lines[start] ?? '';
-  if (firstLine.trim() === '' || isComment(firstLine)) return { next: start + 1, statement: undefined };
-  let index = start;
-  let logical = '';
-  let last = start;
-  for (let part: string | undefined = firstLine.replace(/^\s+/, ''); part !== undefined; ) {
-    const more = continued(part, escapeChar);
-    logical += more ?? part;
-    last = index;
-    index++;
-    if (more === undefined) break;
-    while (index < lines.length && ((lines[index] ?? '').trim() === '' || isComment(lines[index] ?? '')))
-      index++;
-    part = lines[index];
-  }
-  const head = splitStatement(logical.trim(), { first: start + 1, last: last + 1 });
+  comments: readonly string[],
+): { next: number; statement: Statement } {
+  const { logical, next, hasEmptyLine } = joinLines(lines, start, escapeChar);
+  const head = splitStatement(logical, escapeChar, { first: start + 1, last: next });
   const heredocs: Heredoc[] = [];
-  if (WITH_HEREDOCS.has(head.name)) {
+  let index = next;
+  if (WITH_HEREDOCS.has(head.name) && !head.rest.startsWith('[')) {
     for (const mark of heredocsIn(head.rest)) {
       const read = readHeredoc(lines, index, mark, start);
       heredocs.push(read.heredoc);
       index = read.next;
-      last = index - 1;
     }
   }
   return {
     next: index,
-    statement: { ...head, heredocs, text: logical.trim(), span: { first: start + 1, last: last + 1 } },
+    statement: {
+      ...head,
+      heredocs,
+      text: logical,
+      span: { first: start + 1, last: index },
+      comments,
+      hasEmptyLine,
+    },
   };
 }
 
-function splitStatement(text: string, span: Span): Pick<Statement, 'name' | 'flags' | 'rest'> {
-  const [, word = '', after = ''] = /^(\S+)\s*([\s\S]*)$/.exec(text) ?? [];
-  const name = word.toUpperCase();
+/** A line with those that continue it. `next`: index of the line after. */
+function joinLines(
+  lines: readonly string[],
+  start: number,
+  escapeChar: string,
+): { logical: string; next: number; hasEmptyLine: boolean } {
+  let logical = '';
+  let hasEmptyLine = false;
+  let index = start;
+  for (let part: string | undefined = lines[start]?.trimStart(); part !== undefined; part = lines[index]) {
+    const more = continued(part, escapeChar);
+    logical += more ?? part;
+    index++;
+    if (more === undefined) break;
+    for (; index < lines.length && isBlank(lines[index] ?? ''); index++) {
+      // The end of the file is no line.
+      if ((lines[index] ?? '').trim() === '' && index < lines.length - 1) hasEmptyLine = true;
+    }
+  }
+  return { logical: logical.trim(), next: index, hasEmptyLine };
+}
+
+const isBlank = (line: string): boolean => line.trim() === '' || isComment(line);
+
+function splitStatement(
+  text: string,
+  escapeChar: string,
+  span: Span,
+): Pick<Statement, 'name' | 'keyword' | 'flags' | 'rest'> {
+  const [, keyword = '', after = ''] = /^(\S+)\s*([\s\S]*)$/.exec(text) ?? [];
+  const name = keyword.toUpperCase();
   if (!INSTRUCTIONS.some((known) => known === name)) {
     throw new DockerfileError(unknownWord('instruction', name, INSTRUCTIONS), span);
   }
-  const flags: Array<Statement['flags'][number]> = [];
-  let rest = after;
-  while (WITH_FLAGS.has(name)) {
-    const match = /^--(\S*)\s*/.exec(rest);
-    if (!match) break;
-    rest = rest.slice(match[0].length);
-    const body = match[1] ?? '';
-    if (body === '') break;
-    const equals = body.indexOf('=');
-    flags.push(
-      equals < 0
-        ? { name: body, value: '', bare: true }
-        : { name: body.slice(0, equals), value: unquote(body.slice(equals + 1)), bare: false },
-    );
-  }
-  return { name, flags, rest };
-}
-
-function unquote(value: string): string {
-  const [, inner] = /^"(.*)"$/.exec(value) ?? /^'(.*)'$/.exec(value) ?? [];
-  return inner ?? value;
+  if (WITHOUT_FLAGS.has(name)) return { name, keyword, flags: [], rest: after };
+  return { name, keyword, ...leadingFlags(after, escapeChar) };
 }
 
 function readHeredoc(
