@@ -189,6 +189,7 @@ export function composeContainers(foundation: ContainerFoundation) {
     machine,
     snapshotter,
     images,
+    networks,
     logSize: (id) => logSize(paths.log(id)),
     readLog,
     events,

@@ -13,6 +13,7 @@ import { isAlive } from '../engine/containers/lifecycle.ts';
 import { DRIVER_NAMES } from '../engine/containers/logging/driver-options.ts';
 import { NameIndex } from '../engine/containers/name-index.ts';
 import { ContainerPaths } from '../engine/containers/paths.ts';
+import { notePort } from '../engine/containers/port-notices.ts';
 import { EventLog } from '../engine/events/event-log.ts';
 import { ImageMounts } from '../engine/images/image-mounts.ts';
 import { ImageStore } from '../engine/images/image-store.ts';
@@ -96,7 +97,11 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     events,
     log,
   });
-  const networking = openNetworking({ table: tableOf(config), log });
+  const networking = openNetworking({
+    table: tableOf(config),
+    log,
+    onPort: (notice) => notePort({ set, events }, notice),
+  });
   const networks = new NetworkStore({
     table: new NetworkTable(database),
     drivers: networking.drivers,

@@ -92,8 +92,8 @@ export class BridgeDriver implements NetworkDriver {
     return await this.#ports.publish(network, endpoint, wanted);
   }
 
-  async unpublish(endpoint: EndpointSpec): Promise<void> {
-    await this.#ports.unpublish(endpoint);
+  async unpublish(endpoint: EndpointSpec, which?: readonly Publication[]): Promise<void> {
+    await this.#ports.unpublish(endpoint, which);
   }
 
   async restore(

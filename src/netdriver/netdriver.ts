@@ -38,7 +38,8 @@ export interface NetworkDriver {
     endpoint: EndpointSpec,
     wanted: readonly Publication[],
   ): Promise<Publication[]>;
-  unpublish(endpoint: EndpointSpec): Promise<void>;
+  /** Gives host ports back: those of `which`, as `publish` returned them, or all of the endpoint's. Idempotent. */
+  unpublish(endpoint: EndpointSpec, which?: readonly Publication[]): Promise<void>;
   /** After a restart: rebuilds rules and port reservations for all that is there, in one go. */
   restore(
     networks: ReadonlyArray<{ network: NetworkSpec; endpoints: readonly RestoredEndpoint[] }>,
@@ -134,6 +135,13 @@ export interface Publication {
   readonly hostPort: number;
   /** With a range (`8000-8010`), the last port to try; else equal to hostPort. */
   readonly hostPortEnd: number;
+}
+
+/** A host port of a container that another program holds (`taken`), or that is held for the container again. */
+export interface PortNotice {
+  readonly containerId: string;
+  readonly publication: Publication;
+  readonly taken: boolean;
 }
 
 export interface RestoredEndpoint {

@@ -4,7 +4,7 @@ import { BridgeDriver } from './bridge.ts';
 import { Firewall } from './firewall.ts';
 import { HostNetworks } from './host-networks.ts';
 import { HeldNamespaces } from './namespaces.ts';
-import type { NamespacePool, NetworkDriver } from './netdriver.ts';
+import type { NamespacePool, NetworkDriver, PortNotice } from './netdriver.ts';
 import { PassiveDriver } from './passive.ts';
 import { PublishedPorts } from './published-ports.ts';
 
@@ -19,12 +19,19 @@ export interface Networking {
   close(): void;
 }
 
-/** `table` is the daemon's nftables table in family `inet`: `tare`, and another name for each further daemon. */
-export function openNetworking(options: { table: string; log: Logger }): Networking {
-  const { log } = options;
+/**
+ * `table` is the daemon's nftables table in family `inet`: `tare`, and another name for each further daemon. `onPort`
+ * hears of each published port that was taken by another program after a restart, or that could be held.
+ */
+export function openNetworking(options: {
+  table: string;
+  log: Logger;
+  onPort?: (notice: PortNotice) => void;
+}): Networking {
+  const { log, onPort = () => {} } = options;
   const route = NetlinkSocket.open(NetlinkProtocol.ROUTE);
   const firewall = new Firewall({ table: options.table, log });
-  const ports = new PublishedPorts({ firewall, log });
+  const ports = new PublishedPorts({ firewall, notify: onPort, log });
   const bridge = new BridgeDriver({ route, ports, log });
   return {
     drivers: [bridge, new PassiveDriver('host'), new PassiveDriver('null')],

@@ -11,11 +11,15 @@ import { PortForwarder } from './port-forwarder.ts';
 const FIRST_PORT = 32_768;
 const LAST_PORT = 60_999;
 
+/** Addresses of the container that ports lead to; empty where it has none of that family. */
+export interface PortTarget {
+  readonly ipv4: string;
+  readonly ipv6: string;
+}
+
 /** A host port that is held for a container. */
 export interface HeldPort {
   readonly publication: Publication;
-  /** `172.17.0.2`. */
-  readonly containerIp: string;
   release(): void;
 }
 
@@ -31,7 +35,7 @@ export class PortKeeper {
    * Holds one wished-for port, on both families where its address is empty: at `hostPort`, at the first free one
    * up to `hostPortEnd`, or at any. `networkBinding` stands for an empty address. Throws `conflict`, `invalid`.
    */
-  async hold(wanted: Publication, networkBinding: string, containerIp: string): Promise<HeldPort[]> {
+  async hold(wanted: Publication, networkBinding: string, target: PortTarget): Promise<HeldPort[]> {
     const addresses = this.#addressesOf(wanted, networkBinding);
     const random = wanted.hostPort === 0;
     const first = random ? FIRST_PORT : wanted.hostPort;
@@ -40,7 +44,7 @@ export class PortKeeper {
     for (let tried = 0; tried <= last - first; tried++) {
       const port = random ? this.#nextRandom() : first + tried;
       try {
-        return await this.#holdAll(wanted, addresses, port, containerIp);
+        return await this.#holdAll(wanted, addresses, port, target);
       } catch (error) {
         if (!(error instanceof TareError) || error.kind !== 'conflict') throw error;
         failure ??= error;
@@ -57,8 +61,8 @@ export class PortKeeper {
   }
 
   /** Holds a port that rules lead to since before a restart. Throws as `hold`. */
-  async restore(publication: Publication, containerIp: string): Promise<HeldPort> {
-    return await this.#holdOne(publication, containerIp);
+  async restore(publication: Publication, target: PortTarget): Promise<HeldPort> {
+    return await this.#holdOne(publication, target);
   }
 
   #nextRandom(): number {
@@ -86,13 +90,13 @@ export class PortKeeper {
     wanted: Publication,
     addresses: readonly string[],
     port: number,
-    containerIp: string,
+    target: PortTarget,
   ): Promise<HeldPort[]> {
     const result: HeldPort[] = [];
     try {
       for (const hostIp of addresses) {
         const publication = { ...wanted, hostIp, hostPort: port, hostPortEnd: port };
-        result.push(await this.#holdOne(publication, containerIp));
+        result.push(await this.#holdOne(publication, target));
       }
       return result;
     } catch (error) {
@@ -101,7 +105,7 @@ export class PortKeeper {
     }
   }
 
-  async #holdOne(publication: Publication, containerIp: string): Promise<HeldPort> {
+  async #holdOne(publication: Publication, target: PortTarget): Promise<HeldPort> {
     const { protocol, hostIp, hostPort, containerPort } = publication;
     const shown = isIPv6(hostIp) ? `[${hostIp}]:${hostPort}` : `${hostIp}:${hostPort}`;
     if (this.#isOurs(publication)) {
@@ -110,8 +114,10 @@ export class PortKeeper {
     let free: () => void;
     try {
       if (isIPv6(hostIp)) {
-        const target = { host: containerIp, port: containerPort };
-        const forwarder = await PortForwarder.listen(hostIp, hostPort, target);
+        const forwarder = await PortForwarder.listen(hostIp, hostPort, {
+          host: target.ipv4 || target.ipv6,
+          port: containerPort,
+        });
         free = () => forwarder.close();
       } else {
         const fd = holdPort(protocol, hostIp, hostPort);
@@ -123,7 +129,6 @@ export class PortKeeper {
     let released = false;
     const held: HeldPort = {
       publication,
-      containerIp,
       release: () => {
         if (released) return;
         released = true;

@@ -38,6 +38,8 @@ export type PortMap = Record<string, PortBinding[] | null>;
 export interface PortBinding {
   HostIp: string;
   HostPort: string;
+  /** Beyond Docker: why packets may not arrive. */
+  Problem?: string;
 }
 
 export interface RestartPolicy {
@@ -173,7 +175,13 @@ export interface ContainerCreateResponse {
 }
 
 /** Body of `POST /containers/{id}/update`. */
-export type ContainerUpdateBody = Partial<Resources> & { RestartPolicy?: Partial<RestartPolicy> };
+export type ContainerUpdateBody = Partial<Resources> & {
+  RestartPolicy?: Partial<RestartPolicy>;
+  /** Beyond Docker: ports to publish, as in `HostConfig.PortBindings`. */
+  PublishAdd?: PortMap;
+  /** Beyond Docker: published ports to take away; without bindings all of that port. */
+  PublishRemove?: PortMap;
+};
 
 export interface ContainerUpdateResponse {
   Warnings: string[] | null;
@@ -183,6 +191,8 @@ export interface Port {
   IP?: string;
   PrivatePort: number;
   PublicPort?: number;
+  /** Beyond Docker: why packets may not arrive. */
+  Problem?: string;
   Type: string;
 }
 

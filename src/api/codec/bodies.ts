@@ -5,7 +5,7 @@ import type { CreateVolume } from '../../engine/volumes/volumes.ts';
 import { bool, consoleSize, list, nullable, record, string, strSlice } from './codec.ts';
 import { containerConfigCodec } from './container-config.ts';
 import { endpointCodec } from './endpoint.ts';
-import { hostConfigCodec, resourcesCodec, restartPolicyCodec } from './host-config.ts';
+import { hostConfigCodec, portBindings, resourcesCodec, restartPolicyCodec } from './host-config.ts';
 import { embedded, field, object } from './object.ts';
 
 /** `POST /containers/create`. */
@@ -24,10 +24,17 @@ export const createContainerBody = object<{
   ),
 });
 
-/** `POST /containers/{id}/update`. */
-export const updateContainerBody = object<Pick<HostConfig, 'resources' | 'restartPolicy'>>('UpdateConfig', {
+/** `POST /containers/{id}/update`; the ports are beyond Docker. */
+export const updateContainerBody = object<
+  Pick<HostConfig, 'resources' | 'restartPolicy'> & {
+    add: HostConfig['portBindings'];
+    remove: HostConfig['portBindings'];
+  }
+>('UpdateConfig', {
   resources: embedded(resourcesCodec),
   restartPolicy: field('RestartPolicy', restartPolicyCodec),
+  add: field('PublishAdd', portBindings),
+  remove: field('PublishRemove', portBindings),
 });
 
 /** `POST /containers/{id}/exec`. */

@@ -93,6 +93,9 @@ const portBinding = object<PortBinding>('PortBinding', {
   hostPort: field('HostPort', string),
 });
 
+/** `80/tcp` → bindings. */
+export const portBindings = record(list(portBinding, 'array'));
+
 /** Docker's HostConfig; its members stand in the order in which dockerd writes them. */
 export const hostConfigCodec = object<HostConfig>('HostConfig', {
   binds: field('Binds', list(string)),
@@ -105,7 +108,7 @@ export const hostConfigCodec = object<HostConfig>('HostConfig', {
     }),
   ),
   networkMode: field('NetworkMode', string),
-  portBindings: field('PortBindings', record(list(portBinding, 'array'))),
+  portBindings: field('PortBindings', portBindings),
   restartPolicy: field('RestartPolicy', restartPolicyCodec),
   autoRemove: field('AutoRemove', bool),
   volumeDriver: field('VolumeDriver', string),

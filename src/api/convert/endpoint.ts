@@ -1,5 +1,5 @@
 import { shortId } from '../../base/ids.ts';
-import type { Container, ContainerEndpoint } from '../../engine/containers/model.ts';
+import type { Container, ContainerEndpoint, PublishedPort } from '../../engine/containers/model.ts';
 import type { EndpointSettings, NetworkSettings, Port, PortMap } from '../../wire/containers.ts';
 import { endpointCodec } from '../codec/endpoint.ts';
 
@@ -77,10 +77,15 @@ export function portMap(container: Container): PortMap {
   for (const port of container.ports) {
     const key = `${port.containerPort}/${port.protocol}`;
     const bindings = map[key] ?? [];
-    bindings.push({ HostIp: port.hostIp, HostPort: String(port.hostPort) });
+    bindings.push({ HostIp: port.hostIp, HostPort: String(port.hostPort), ...problemOf(port) });
     map[key] = bindings;
   }
   return map;
+}
+
+/** Beyond Docker: that another program listens there too. */
+function problemOf({ taken }: PublishedPort): { Problem?: string } {
+  return taken ? { Problem: 'taken by another program' } : {};
 }
 
 function withProtocol(port: string): string {
@@ -95,6 +100,7 @@ export function portList(container: Container): Port[] {
     PrivatePort: port.containerPort,
     PublicPort: port.hostPort,
     Type: port.protocol,
+    ...problemOf(port),
   }));
   const published = new Set(ports.map((port) => `${port.PrivatePort}/${port.Type}`));
   for (const exposed of Object.keys(container.config.exposedPorts)) {

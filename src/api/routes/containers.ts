@@ -58,7 +58,8 @@ export function containerRoutes({ containers, paths }: Dependencies): Route[] {
           updateContainerBody,
           'invalid JSON: got EOF while reading request body',
         );
-        const { warnings } = await containers.update(x.param, body);
+        const { resources, restartPolicy, ...ports } = body;
+        const { warnings } = await containers.update(x.param, { resources, restartPolicy, ports });
         x.json(200, { Warnings: warnings.length === 0 ? null : warnings });
       },
     },

@@ -27,8 +27,10 @@ const compareText = (left: string, right: string): number => (left < right ? -1 
 
 /** Ports whose public number differs from the private one are written alone, others may form ranges. */
 function single(port: Port): string {
-  return `${joinHost(port.IP ?? '', String(port.PublicPort))}->${port.PrivatePort}/${port.Type}`;
+  return `${joinHost(port.IP ?? '', String(port.PublicPort))}->${port.PrivatePort}/${port.Type}${problem(port)}`;
 }
+
+const problem = ({ Problem }: Port): string => (Problem ? ` (${Problem})` : '');
 
 /**
  * The PORTS column: `0.0.0.0:8080->80/tcp, [::]:8080->80/tcp`, with runs of ports joined (`9000-9003/tcp`).
@@ -39,7 +41,7 @@ export function displayPorts(ports: readonly Port[]): string {
   const mapped: string[] = [];
   for (const port of [...ports].sort(comparePorts)) {
     const published = port.PublicPort !== undefined && port.PublicPort !== 0 && Boolean(port.IP);
-    if (published && port.PublicPort !== port.PrivatePort) {
+    if (published && (port.PublicPort !== port.PrivatePort || port.Problem)) {
       mapped.push(single(port));
       continue;
     }

@@ -6,6 +6,7 @@ import type { MachineFacts } from '../../runtime/spec/input.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
 import type { ImageService } from '../images/images.ts';
+import type { NetworkService } from '../networks/networks.ts';
 import { containerEvent } from './container-event.ts';
 import type { ContainerFiles } from './container-files.ts';
 import type { ContainerSet } from './container-set.ts';
@@ -30,6 +31,7 @@ import { logSettings } from './logging/log-settings.ts';
 import type { Container, CreateContainer, EndpointSettings } from './model.ts';
 import { checkName } from './names.ts';
 import type { NetworkChanges } from './network-changes.ts';
+import { changePorts, isNoPortChange } from './port-changes.ts';
 import type { ContainerRemover } from './remover.ts';
 import { Session } from './sessions.ts';
 import { SettledSession } from './settled-session.ts';
@@ -52,6 +54,7 @@ export interface ContainerEngineParts {
   readonly machine: MachineFacts;
   readonly snapshotter: Snapshotter;
   readonly images: Pick<ImageService, 'find'>;
+  readonly networks: Pick<NetworkService, 'publish' | 'unpublish'>;
   readonly logSize: (id: string) => number;
   readonly readLog: (container: Container, options: LogOptions) => AsyncIterable<readonly LogRecord[]>;
   readonly events: EventBus;
@@ -199,7 +202,16 @@ export class ContainerEngine implements ContainerService {
 
   update(ref: string, change: ContainerChange): Promise<{ warnings: string[] }> {
     const { id } = this.#parts.set.get(ref);
-    return this.#parts.supervisor.exclusive(id, async () => updateContainer(this.#parts, id, change));
+    return this.#parts.supervisor.exclusive(id, async () => {
+      const { ports } = change;
+      const undo = ports && !isNoPortChange(ports) ? await changePorts(this.#parts, id, ports) : undefined;
+      try {
+        return updateContainer(this.#parts, id, change);
+      } catch (error) {
+        await undo?.();
+        throw error;
+      }
+    });
   }
 
   async attach(

@@ -295,6 +295,8 @@ export interface PublishedPort {
   containerPort: number;
   hostIp: string;
   hostPort: number;
+  /** Another program took it while no daemon was there. */
+  taken?: boolean;
 }
 
 /** One container: the row of the database, and the object that services hand around (never mutated outside). */

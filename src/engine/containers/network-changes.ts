@@ -9,6 +9,7 @@ import { freeInterfaceIndex, publishingEndpoint, restingEndpoint, withGateway } 
 import { isAlive } from './lifecycle.ts';
 import type { Container, ContainerEndpoint, EndpointSettings, PublishedPort } from './model.ts';
 import { networkMode } from './modes.ts';
+import { publicationsOf } from './port-requests.ts';
 
 /** What changing a container's networks takes. */
 export interface NetworkChangesParts {
@@ -140,6 +141,14 @@ export class NetworkChanges {
     const ports = [...container.ports];
     if (old?.endpointId === chosen?.endpointId) return ports;
     networks.route(chosen, ns);
+    // Without a way out nothing was published.
+    if (!old && chosen) {
+      return await networks.publish(
+        chosen,
+        container.id,
+        publicationsOf(container.config, container.hostConfig),
+      );
+    }
     if (ports.length === 0) return ports;
     if (old) await networks.unpublish(old, container.id);
     if (!chosen) return [];

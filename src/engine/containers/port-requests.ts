@@ -24,7 +24,8 @@ function parseNumber(text: string): number | undefined {
   return port <= 65_535 ? port : undefined;
 }
 
-function parseHostPort(text: string): { first: number; last: number } {
+/** Parses `8080`, `8000-8010` or nothing (0: any). Throws in Docker's words. */
+export function parseHostPorts(text: string): { first: number; last: number } {
   if (text === '') return { first: 0, last: 0 };
   const [from = '', to = from, ...rest] = text.split('-');
   const first = parseNumber(from);
@@ -44,7 +45,7 @@ export function publicationsOf(config: ContainerConfig, host: HostConfig): Publi
       if (binding.hostIp !== '' && isIP(binding.hostIp) === 0) {
         throw new TareError('invalid', `invalid port binding: invalid IP address: ${binding.hostIp}`);
       }
-      const { first, last } = parseHostPort(binding.hostPort);
+      const { first, last } = parseHostPorts(binding.hostPort);
       result.push({
         protocol,
         containerPort: port,

@@ -9,6 +9,7 @@ import type { ContainerSet } from './container-set.ts';
 import { isAlive } from './lifecycle.ts';
 import { givenLimits, limitChanges, mergeLimits, NO_RESOURCES } from './limit-update.ts';
 import type { Container, HostConfig, Resources } from './model.ts';
+import type { PortChange } from './port-changes.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
 
 /** What changing containers takes. */
@@ -23,6 +24,8 @@ export interface UpdaterParts {
 export interface ContainerChange {
   readonly resources?: Resources;
   readonly restartPolicy?: HostConfig['restartPolicy'];
+  /** Beyond Docker. */
+  readonly ports?: PortChange;
 }
 
 /**

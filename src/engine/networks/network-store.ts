@@ -227,9 +227,15 @@ export class NetworkStore implements NetworkService {
     }
   }
 
-  async unpublish(endpoint: ContainerEndpoint, containerId: string): Promise<void> {
+  async unpublish(
+    endpoint: ContainerEndpoint,
+    containerId: string,
+    which?: readonly PublishedPort[],
+  ): Promise<void> {
     const network = this.find(endpoint.networkId);
-    if (network) await this.#driver(network).unpublish(endpointSpec(endpoint, containerId));
+    if (!network) return;
+    const ports = which?.map((port) => ({ ...port, hostPortEnd: port.hostPort }));
+    await this.#driver(network).unpublish(endpointSpec(endpoint, containerId), ports);
   }
 
   async restore(living: Parameters<NetworkService['restore']>[0]): Promise<void> {

@@ -42,7 +42,12 @@ export interface NetworkService {
     containerId: string,
     wanted: readonly Publication[],
   ): Promise<PublishedPort[]>;
-  unpublish(endpoint: ContainerEndpoint, containerId: string): Promise<void>;
+  /** Gives back the ports of `which`, or all of them. Idempotent. */
+  unpublish(
+    endpoint: ContainerEndpoint,
+    containerId: string,
+    which?: readonly PublishedPort[],
+  ): Promise<void>;
   /** After a restart: says what is alive, so that rules, reservations and addresses are as before. */
   restore(
     living: ReadonlyArray<{

@@ -2,8 +2,9 @@ import type { ContainerUpdateBody, ContainerUpdateResponse } from '../../../wire
 import { defineCommand } from '../../command.ts';
 import { CommandFailure, forEachItem } from '../../failure.ts';
 import { flag, optional } from '../../flags/flag.ts';
-import { bytes, int, map, nanoCpus, swapBytes, text, toggle, uint16 } from '../../flags/kinds.ts';
+import { bytes, int, list, map, nanoCpus, swapBytes, text, toggle, uint16 } from '../../flags/kinds.ts';
 import { parseRestart } from '../../run/modes.ts';
+import { parsePorts } from '../../run/ports.ts';
 import { containerPath } from '../each.ts';
 
 export const command = defineCommand({
@@ -32,6 +33,12 @@ export const command = defineCommand({
       help: 'Do not kill its processes when memory runs out (cgroup v1 only)',
     }),
     'pids-limit': flag(optional(int), { help: 'How many processes it may have (-1 for unlimited)' }),
+    'publish-add': flag(list(), {
+      help: 'Publish one more port, as [IP:][HOST:]CONTAINER[/tcp|udp|sctp]; at once if it runs',
+    }),
+    'publish-rm': flag(list(), {
+      help: 'Take a published port away, as [[IP:]HOST:]CONTAINER[/tcp|udp|sctp]; at once if it runs',
+    }),
     restart: flag(optional(text), { help: 'When to start it again after it has ended' }),
   },
   async run(context, flags, args) {
@@ -55,6 +62,8 @@ export const command = defineCommand({
       ...(Object.keys(flags['cgroup-conf']).length === 0 ? {} : { CgroupConf: { ...flags['cgroup-conf'] } }),
       ...(flags['pids-limit'] === undefined ? {} : { PidsLimit: flags['pids-limit'] }),
       RestartPolicy: parseRestart(flags.restart ?? ''),
+      ...(flags['publish-add'].length === 0 ? {} : { PublishAdd: bindings(flags['publish-add']) }),
+      ...(flags['publish-rm'].length === 0 ? {} : { PublishRemove: bindings(flags['publish-rm']) }),
     };
     const warnings: string[] = [];
     await forEachItem(args, async (name) => {
@@ -67,6 +76,8 @@ export const command = defineCommand({
     return 0;
   },
 });
+
+const bindings = (specs: readonly string[]) => parsePorts(specs, []).bindings;
 
 const isNotGiven = (value: unknown): boolean =>
   value === undefined || (typeof value === 'object' && value !== null && Object.keys(value).length === 0);
