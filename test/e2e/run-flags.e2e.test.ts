@@ -1,6 +1,6 @@
 /** Flags of `run`, `create` and `exec` that no other file is about. Held against dockerd. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { writeFileSync } from 'node:fs';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CLIENTS, REFERENCE, startDaemon, type TestDaemon } from '../support/daemon.ts';
 
@@ -52,6 +52,54 @@ describe.each(CLIENTS)('%s', (client) => {
     await exec.exited();
     expect(await daemon.ok(client, ['top', idle])).toContain('cat');
     await daemon.ok(client, ['exec', idle, 'killall', 'cat']);
+  });
+
+  test('--use-api-socket gives the socket and the logins of the client', async () => {
+    const folder = daemon.env().DOCKER_CONFIG!;
+    const inside = '/run/secrets/docker/config.json';
+    const create = (...flags: string[]) =>
+      daemon.ok(client, [
+        'create',
+        '--use-api-socket',
+        ...flags,
+        'busybox',
+        'sh',
+        '-c',
+        `cat ${inside}; echo; stat -c %a ${inside}`,
+      ]);
+    // Without a login there is no file, and no variable that leads to it.
+    const bare = await create();
+    expect(await daemon.ok(client, ['inspect', '-f', '{{json .Config.Env}}', bare])).not.toContain(
+      'DOCKER_CONFIG',
+    );
+    const auths = { 'localhost:5000': { auth: btoa('me:secret') }, 'other.test': { auth: btoa('you:p:w') } };
+    writeFileSync(join(folder, 'config.json'), JSON.stringify({ auths, detachKeys: 'ctrl-x' }));
+    try {
+      const id = await create('-e', 'A=1');
+      const told = await daemon.ok(client, ['start', '-a', id]);
+      expect(JSON.parse(told.slice(0, told.lastIndexOf('\n')))).toEqual({ auths });
+      expect(told).toEndWith('\n600');
+      const own = await create('-e', 'DOCKER_CONFIG=/own');
+      expect((await daemon.client(client, ['start', '-a', own])).stderr).toContain('No such file');
+      const env = await daemon.ok(client, ['inspect', '-f', '{{json .Config.Env}}', id, own]);
+      expect(env.match(/DOCKER_CONFIG=[^"]*/g)).toEqual([
+        'DOCKER_CONFIG=/run/secrets/docker',
+        'DOCKER_CONFIG=/own',
+      ]);
+    } finally {
+      rmSync(join(folder, 'config.json'));
+    }
+    const sockets = [
+      'run',
+      '--rm',
+      '--use-api-socket',
+      'busybox',
+      'stat',
+      '-c',
+      '%F %i',
+      '/var/run/docker.sock',
+    ];
+    expect(await daemon.ok(client, sockets)).toBe(`socket ${statSync(daemon.socket).ino}`);
   });
 
   test('--sig-proxy passes signals on, --sig-proxy=false does not', async () => {

@@ -104,6 +104,7 @@ export const SHOWN_RUN: Readonly<Record<string, Shown>> = {
   tmpfs: here('run', '--init, --read-only, --tmpfs'),
   tty: here('run', '-it: a terminal with a size that changes'),
   ulimit: here('isolation', 'ulimits and sysctls'),
+  'use-api-socket': here('run-flags', '--use-api-socket gives the socket and the logins of the client'),
   user: here('run', FORM),
   uts: here('modes', '--uts host has the host name of the host, and none of its own'),
   volume: here('run', '-v and --mount: binds and named volumes'),

@@ -2,8 +2,10 @@ import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { parsePlatform } from '../../oci/platform.ts';
 import type { ContainerCreateBody, ContainerCreateResponse } from '../../wire/containers.ts';
 import { DaemonError } from '../client/client.ts';
+import { containerPath } from '../commands/each.ts';
 import type { CommandContext } from '../context.ts';
 import { checkReference } from '../reference.ts';
+import { addApiSocket } from './api-socket.ts';
 
 export interface CreateOptions {
   readonly name: string;
@@ -11,6 +13,7 @@ export interface CreateOptions {
   readonly pull: string;
   readonly quiet: boolean;
   readonly cidfile: string;
+  readonly 'use-api-socket': boolean;
 }
 
 /** The file that gets the container's id: made first, so that a path that cannot be written fails early. */
@@ -94,6 +97,7 @@ export async function createContainer(
 ): Promise<string> {
   const image = body.Image ?? '';
   checkOptions(options, image);
+  const finish = options['use-api-socket'] ? await addApiSocket(context, body) : undefined;
   const idFile = new IdFile(options.cidfile);
   const create = () =>
     context.client.json<ContainerCreateResponse>('POST', '/containers/create', {
@@ -111,6 +115,10 @@ export async function createContainer(
       await pull(context, image, options);
       created = await create();
     }
+    await finish?.(created.Id).catch(async (error: unknown) => {
+      await context.client.send('DELETE', containerPath(created.Id), { query: { v: true } });
+      throw error;
+    });
     for (const warning of created.Warnings ?? []) context.console.err(`WARNING: ${warning}\n`);
     idFile.write(created.Id);
     return created.Id;

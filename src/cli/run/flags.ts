@@ -111,7 +111,7 @@ const FILE_FLAGS = {
   mount: flag(mounts, { help: 'Mount a file system, as type=bind|volume|tmpfs,source=…,target=…' }),
   'read-only': flag(toggle, { help: "Make the container's root file system read-only" }),
   tmpfs: flag(list(), { help: 'Mount a tmpfs, as DIRECTORY[:OPTIONS]' }),
-  'use-api-socket': flag(toggle, { help: "Mount the daemon's socket into the container", hidden: true }),
+  'use-api-socket': flag(toggle, { help: "Give it the daemon's socket and the client's logins" }),
   volume: flag(list(), { short: 'v', help: 'Mount a volume or a path of the host, as SOURCE:TARGET[:ro]' }),
   'volume-driver': flag(text, { help: 'Driver of its volumes' }),
   'volumes-from': flag(list(), { help: 'Mount the volumes of another container' }),
