@@ -188,7 +188,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     },
     storageDriver: snapshotter.name,
     storageStatus: why === '' ? [] : [['Not EROFS', why]],
-    networkDrivers: ['bridge', 'host', 'null'],
+    networkDrivers: ['bridge', 'host', 'ipvlan', 'macvlan', 'null'],
     volumeDrivers: () => volumeDrivers.names(),
     get insecureRegistries() {
       return live.registries.insecureRegistries;

@@ -2,13 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { TareError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import { insideNetwork } from '../kernel/namespaces.ts';
 import { addAddress } from '../kernel/netlink/addresses.ts';
 import { findLink, type Link, listLinks, newBridge, setLink } from '../kernel/netlink/links.ts';
-import { addDefaultRoute } from '../kernel/netlink/routes.ts';
-import { NetlinkProtocol, type NetlinkRequest, NetlinkSocket } from '../kernel/netlink/socket.ts';
-import { bareAddress, parseCidr } from './addressing.ts';
-import { setIPv6 } from './namespaces.ts';
+import type { NetlinkRequest, NetlinkSocket } from '../kernel/netlink/socket.ts';
+import { parseCidr } from './addressing.ts';
+import { configureEndpoint } from './endpoint-interface.ts';
 import type {
   EndpointSpec,
   NetworkDriver,
@@ -211,52 +209,6 @@ export class BridgeDriver implements NetworkDriver {
     for (const name of names)
       if (left.has(name)) this.#log.warn('a link could not be removed', { link: name });
   }
-}
-
-/** Names the interface, gives it addresses and routes, and brings it up, inside the namespace. */
-function configureEndpoint(
-  network: NetworkSpec,
-  endpoint: EndpointSpec,
-  ns: NetworkNamespace,
-  prepared: boolean,
-): void {
-  const socket = insideNetwork(ns.fd, () => {
-    // A prepared interface was born without IPv6.
-    if (endpoint.ipv6 || !prepared) setIPv6(endpoint.interfaceName, endpoint.ipv6 !== '');
-    return NetlinkSocket.open(NetlinkProtocol.ROUTE);
-  });
-  try {
-    const link = findLink(socket, endpoint.interfaceName);
-    if (!link) {
-      throw new TareError('internal', `the interface ${endpoint.interfaceName} vanished while it was set up`);
-    }
-    const requests = [setLink(link.index, { mac: endpoint.macAddress, up: true })];
-    for (const address of [endpoint.ipv4, endpoint.ipv6]) {
-      if (address) requests.push(addAddress(link.index, address));
-    }
-    if (endpoint.defaultGateway && !network.internal) {
-      for (const gateway of gatewaysFor(network, endpoint))
-        requests.push(addDefaultRoute(gateway, link.index));
-    }
-    socket.execute(requests);
-  } finally {
-    socket.close();
-  }
-}
-
-/** The gateways of the subnets that the endpoint has an address in. */
-function gatewaysFor(network: NetworkSpec, endpoint: EndpointSpec): string[] {
-  const result: string[] = [];
-  for (const address of [endpoint.ipv4, endpoint.ipv6]) {
-    if (!address) continue;
-    const own = parseCidr(address);
-    const subnet = network.subnets.find((candidate) => {
-      const cidr = parseCidr(candidate.subnet);
-      return cidr.bits === own.bits && cidr.base === own.base;
-    });
-    if (subnet?.gateway) result.push(bareAddress(subnet.gateway));
-  }
-  return result;
 }
 
 function randomMac(): string {

@@ -1,7 +1,8 @@
 /**
  * A network driver gives a container's network namespace a place in a network.
  *
- * - A *network* is what containers are joined to: for the bridge driver a Linux bridge with subnets.
+ * - A *network* is what containers are joined to: for the bridge driver a Linux bridge with subnets, for the macvlan
+ *   and ipvlan drivers a link of the host that the containers' interfaces lie on.
  * - A *namespace* is a network namespace held open by a descriptor of the daemon's; nothing is bound to a file,
  *   so it goes away with its last process or descriptor. After a restart of the daemon it is found again by the
  *   container's pid (`/proc/PID/ns/net`).
@@ -16,7 +17,7 @@
  * `await driver.publish(net, endpoint, publications)`. At its end: `unpublish`, `leave`, `ns.close()`.
  */
 export interface NetworkDriver {
-  /** Docker's driver name: `bridge`, `host`, `null`. */
+  /** Docker's driver name: `bridge`, `macvlan`, `ipvlan`, `host`, `null`. */
   readonly name: string;
   /** Makes what the network needs in the kernel, or repairs it. Idempotent. Throws `conflict`, `invalid`. */
   createNetwork(network: NetworkSpec): Promise<void>;
@@ -26,8 +27,8 @@ export interface NetworkDriver {
   join(network: NetworkSpec, endpoint: EndpointSpec, ns: NetworkNamespace): Promise<void>;
   /** Removes the endpoint's interface if it is still there. Idempotent; the namespace may be gone already. */
   leave(network: NetworkSpec, endpoint: EndpointSpec): Promise<void>;
-  /** Takes the endpoint's interface out of a namespace that lives on; resolves when it is gone. Idempotent. */
-  unplug(network: NetworkSpec, endpoint: EndpointSpec): Promise<void>;
+  /** Takes the endpoint's interface out of `ns`, which lives on; resolves when it is gone. Idempotent. */
+  unplug(network: NetworkSpec, endpoint: EndpointSpec, ns: NetworkNamespace): Promise<void>;
   /**
    * Reserves the host ports (held bound against other programs) and leads them to the endpoint. All or none.
    * Publications with `hostPort` 0 get a free one; the result has them all filled in.
@@ -85,7 +86,7 @@ export interface NetworkSpec {
   readonly id: string;
   readonly name: string;
   readonly driver: string;
-  /** Name of the bridge's link, at most 15 characters. */
+  /** Name of the bridge's link, at most 15 characters; empty for other drivers. */
   readonly bridgeName: string;
   readonly subnets: readonly SubnetSpec[];
   readonly internal: boolean;
@@ -96,6 +97,21 @@ export interface NetworkSpec {
   readonly masquerade: boolean;
   /** Default address for publications (`com.docker.network.bridge.host_binding_ipv4`). */
   readonly hostBinding: string;
+  /** What the interfaces of a macvlan or ipvlan network lie on. */
+  readonly parent?: ParentSpec;
+}
+
+export interface ParentSpec {
+  /**
+   * Name of a link. One that is missing is made: a VLAN sub-interface for a name like `eth0.50`, and with `isolated` a
+   * link that leads nowhere. It goes with the last network on it.
+   */
+  readonly link: string;
+  readonly isolated: boolean;
+  /** macvlan: `bridge`, `private`, `vepa`, `passthru`; ipvlan: `l2`, `l3`, `l3s`. */
+  readonly mode: string;
+  /** ipvlan only: `bridge`, `private`, `vepa`. */
+  readonly flag?: string;
 }
 
 export interface SubnetSpec {
@@ -116,12 +132,16 @@ export interface EndpointSpec {
   readonly containerId: string;
   /** Name in the container: eth0, eth1, … */
   readonly interfaceName: string;
-  /** Link on the host's side, at most 15 characters. */
+  /** Link on the host's side, at most 15 characters; empty without one. */
   readonly hostInterface: string;
   readonly macAddress: string;
   /** Address with prefix length, e.g. `172.17.0.2/16`; empty when the network has no IPv4. */
   readonly ipv4: string;
   readonly ipv6: string;
+  /** Further addresses with prefix length (`169.254.7.7/16`). */
+  readonly extraAddresses?: readonly string[];
+  /** Settings of the interface: a path below /proc/sys and its value. */
+  readonly sysctls?: readonly (readonly [path: string, value: string])[];
   /** Sets the default routes through this network. */
   readonly defaultGateway: boolean;
 }

@@ -7,6 +7,7 @@ import { HeldNamespaces } from './namespaces.ts';
 import type { NamespacePool, NetworkDriver, PortNotice } from './netdriver.ts';
 import { PassiveDriver } from './passive.ts';
 import { PublishedPorts } from './published-ports.ts';
+import { StackedDriver } from './stacked.ts';
 
 /** The drivers and what they share, in the network namespace that the daemon lives in. */
 export interface Networking {
@@ -34,7 +35,13 @@ export function openNetworking(options: {
   const ports = new PublishedPorts({ firewall, notify: onPort, log });
   const bridge = new BridgeDriver({ route, ports, log });
   return {
-    drivers: [bridge, new PassiveDriver('host'), new PassiveDriver('null')],
+    drivers: [
+      bridge,
+      new StackedDriver('macvlan', { route, log }),
+      new StackedDriver('ipvlan', { route, log }),
+      new PassiveDriver('host'),
+      new PassiveDriver('null'),
+    ],
     namespaces: new HeldNamespaces({ route, log }),
     host: new HostNetworks({ route }),
     dismantle: () => ports.dismantle(),

@@ -163,6 +163,7 @@ export const SHOWN_RUN: Readonly<Record<string, Shown>> = {
   'mac-address': here('run-flags', '--mac-address, --ip and --ip6, and where they cannot be'),
   ip: here('run-flags', '--mac-address, --ip and --ip6, and where they cannot be'),
   ip6: here('run-flags', '--mac-address, --ip and --ip6, and where they cannot be'),
+  'link-local-ip': here('macvlan', 'link-local addresses, the name and the settings of an interface'),
   'sig-proxy': here('run-flags', '--sig-proxy passes signals on, --sig-proxy=false does not'),
   userns: here('userns', '--userns host opts out; what needs the host is refused'),
   'volume-driver': here('volume-plugins', '--volume-driver, --mount volume-driver and anonymous volumes'),

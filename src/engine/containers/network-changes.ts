@@ -1,8 +1,8 @@
 import { UndoStack } from '../../base/dispose.ts';
 import { TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import { checkEndpointSettings } from '../networks/endpoint-settings.ts';
 import type { Network, NetworkService } from '../networks/networks.ts';
-import { checkEndpointSettings } from '../networks/request.ts';
 import { serveNames } from './container-network.ts';
 import type { ContainerSet } from './container-set.ts';
 import { freeInterfaceIndex, publishingEndpoint, restingEndpoint, withGateway } from './endpoints.ts';
@@ -96,7 +96,7 @@ export class NetworkChanges {
       const allocated = await networks.allocate(network.id, id, settings, index);
       undo.push(() => networks.release(allocated));
       const joined = await networks.join(allocated, id, ns);
-      undo.push(() => networks.unplug(joined, id));
+      undo.push(() => networks.unplug(joined, id, ns));
       const endpoints = withGateway([...container.endpoints, joined]);
       const ports = await this.#moveGateway(container, endpoints, ns);
       const after = set.update(id, { endpoints, ports });
@@ -117,7 +117,7 @@ export class NetworkChanges {
     const ns = networks.namespaceOf(container.state.pid);
     try {
       const rest = withGateway(container.endpoints.filter((other) => other !== endpoint));
-      await networks.unplug(endpoint, id);
+      await networks.unplug(endpoint, id, ns);
       const ports = await this.#moveGateway(container, rest, ns);
       const after = set.update(id, { endpoints: rest, ports });
       // Only now: until the row says so, a daemon that comes back would claim the address.

@@ -1,11 +1,12 @@
+import { isIPv6 } from 'node:net';
 import { newId } from '../../base/ids.ts';
 import { bareAddress, macOf, parseCidr } from '../../netdriver/addressing.ts';
 import { NetworkAddresses } from '../../netdriver/ipam.ts';
 import type { EndpointSpec } from '../../netdriver/netdriver.ts';
 import { newHostInterface } from '../../netdriver/plug.ts';
 import type { ContainerEndpoint, EndpointSettings } from '../containers/model.ts';
+import { checkEndpointSettings, EndpointOption, endpointSysctls } from './endpoint-settings.ts';
 import type { Network } from './networks.ts';
-import { checkEndpointSettings } from './request.ts';
 
 /** An endpoint that holds addresses now. */
 export interface ActiveEndpoint {
@@ -43,18 +44,20 @@ export class Endpoints {
     const endpointId = newId();
     this.#active.set(endpointId, { networkId: network.id, containerId, ipv4, ipv6 });
     const linked = ipv4 !== '' || ipv6 !== '';
+    const ifname = settings.driverOpts[EndpointOption.IFNAME];
+    const mac = settings.macAddress.replaceAll('-', ':').toLowerCase() || (ipv4 && macOf(ipv4));
     return {
       networkId: network.id,
       networkName: network.name,
       endpointId,
       settings,
-      interfaceName: linked ? `eth${index}` : '',
-      hostInterface: linked ? newHostInterface() : '',
-      macAddress: settings.macAddress.replaceAll('-', ':').toLowerCase() || (ipv4 && macOf(ipv4)),
+      interfaceName: linked ? ifname || `eth${index}` : '',
+      hostInterface: linked && network.driver === 'bridge' ? newHostInterface() : '',
+      macAddress: network.driver === 'ipvlan' ? '' : mac,
       ipv4,
       ipv6,
-      gateway: network.internal ? '' : gatewayOf(network, ipv4),
-      ipv6Gateway: network.internal ? '' : gatewayOf(network, ipv6),
+      gateway: leadsOut(network) ? gatewayOf(network, ipv4) : '',
+      ipv6Gateway: leadsOut(network) ? gatewayOf(network, ipv6) : '',
       defaultGateway: false,
     };
   }
@@ -96,6 +99,11 @@ export class Endpoints {
   }
 }
 
+/** False for networks without a way out through a gateway of theirs. */
+function leadsOut({ internal, parent }: Network): boolean {
+  return !internal && !parent?.isolated && !parent?.mode.startsWith('l3');
+}
+
 /** The gateway of the subnet that the address is in; empty without one. */
 function gatewayOf(network: Network, address: string): string {
   if (!address) return '';
@@ -118,6 +126,10 @@ export function endpointSpec(endpoint: ContainerEndpoint, containerId: string): 
     macAddress: endpoint.macAddress,
     ipv4: endpoint.ipv4,
     ipv6: endpoint.ipv6,
+    extraAddresses: endpoint.settings.linkLocalIPs.map(
+      (address) => `${address}/${isIPv6(address) ? 64 : 16}`,
+    ),
+    sysctls: endpointSysctls(endpoint),
     defaultGateway: endpoint.defaultGateway,
   };
 }

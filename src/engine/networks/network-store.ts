@@ -23,6 +23,7 @@ import {
 import { Endpoints, endpointSpec } from './endpoints.ts';
 import { NetworkRows, sameNetwork } from './network-rows.ts';
 import type { CreateNetwork, Network, NetworkService } from './networks.ts';
+import { parentNetwork } from './parent-network.ts';
 import { bridgeNetwork, isPredefined } from './request.ts';
 
 export interface NetworkStoreOptions {
@@ -179,10 +180,10 @@ export class NetworkStore implements NetworkService {
     this.#emit('disconnect', network, { container: containerId });
   }
 
-  async unplug(endpoint: ContainerEndpoint, containerId: string): Promise<void> {
+  async unplug(endpoint: ContainerEndpoint, containerId: string, ns: NetworkNamespace): Promise<void> {
     const network = this.find(endpoint.networkId);
     if (!network) return;
-    await this.#driver(network).unplug(network, endpointSpec(endpoint, containerId));
+    await this.#driver(network).unplug(network, endpointSpec(endpoint, containerId), ns);
     this.#emit('disconnect', network, { container: containerId });
   }
 
@@ -323,21 +324,22 @@ export class NetworkStore implements NetworkService {
     if (driver === 'host' || driver === 'null') {
       throw new TareError('forbidden', `only one instance of "${driver}" network is allowed`);
     }
-    if (driver !== 'bridge') throw new TareError('not-found', `plugin ${JSON.stringify(driver)} not found`);
+    if (!this.#drivers.has(driver))
+      throw new TareError('not-found', `plugin ${JSON.stringify(driver)} not found`);
     if (request.ipamDriver && request.ipamDriver !== 'default') {
       throw new TareError('not-found', `plugin ${JSON.stringify(request.ipamDriver)} not found`);
     }
-    const bridgeNames = this.list().flatMap((network) => network.bridgeName || []);
-    return bridgeNetwork(
-      request,
-      {
-        own: this.#subnetsOf(this.list()),
-        host: () => this.#options.host.taken(bridgeNames),
-        bridgeNames,
-        defaultMtu: this.#options.defaultBridge?.mtu ?? DEFAULT_BRIDGE.mtu,
-      },
-      this.#now(),
-    );
+    const all = this.list();
+    const bridgeNames = all.flatMap((network) => network.bridgeName || []);
+    const around = {
+      own: this.#subnetsOf(all),
+      host: () => this.#options.host.taken(bridgeNames),
+      bridgeNames,
+      defaultMtu: this.#options.defaultBridge?.mtu ?? DEFAULT_BRIDGE.mtu,
+    };
+    return driver === 'macvlan' || driver === 'ipvlan'
+      ? parentNetwork(driver, request, around, all, this.#now())
+      : bridgeNetwork(request, around, this.#now());
   }
 
   #driver(network: Network): NetworkDriver {

@@ -30,7 +30,7 @@ export interface NetworkService {
   join(endpoint: ContainerEndpoint, containerId: string, ns: NetworkNamespace): Promise<ContainerEndpoint>;
   leave(endpoint: ContainerEndpoint, containerId: string): Promise<void>;
   /** Takes the endpoint out of a namespace that lives on. Idempotent. */
-  unplug(endpoint: ContainerEndpoint, containerId: string): Promise<void>;
+  unplug(endpoint: ContainerEndpoint, containerId: string, ns: NetworkNamespace): Promise<void>;
   /** Leads a living container's default routes through this endpoint; undefined: it has no way out. */
   route(endpoint: ContainerEndpoint | undefined, ns: NetworkNamespace): void;
   /** Answers names at 127.0.0.11 inside the namespace from now on. */

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import type { EndpointSettings } from '../containers/model.ts';
+import { checkEndpointSettings } from './endpoint-settings.ts';
 import type { CreateNetwork } from './networks.ts';
-import { bridgeNetwork, checkEndpointSettings } from './request.ts';
+import { bridgeNetwork } from './request.ts';
 
 const request: CreateNetwork = {
   name: 'app',

@@ -11,7 +11,6 @@ import {
 } from '../../netdriver/addressing.ts';
 import { firstHost, freeSubnet } from '../../netdriver/ipam.ts';
 import type { SubnetSpec } from '../../netdriver/netdriver.ts';
-import type { EndpointSettings } from '../containers/model.ts';
 import type { CreateNetwork, Network } from './networks.ts';
 
 /** Docker's names of a bridge network's options. */
@@ -106,7 +105,8 @@ function refuseUnsupported(options: Readonly<Record<string, string>>): void {
   }
 }
 
-function chooseSubnets(request: CreateNetwork, id: string, around: Surroundings): SubnetSpec[] {
+/** The subnets of a new network, of both families as asked for. */
+export function chooseSubnets(request: CreateNetwork, id: string, around: Surroundings): SubnetSpec[] {
   const subnets: SubnetSpec[] = [];
   for (const wanted of request.subnets) {
     const taken = [...around.own, ...subnets.map((entry) => entry.subnet)];
@@ -213,37 +213,11 @@ function booleanOption(options: Readonly<Record<string, string>>, name: string, 
   throw new TareError('invalid', `failed to parse ${name} value: ${JSON.stringify(text)} is not a boolean`);
 }
 
-function mtuOption(text: string | undefined, fallback: number): number {
+/** An MTU in bytes. Throws `invalid`. */
+export function mtuOption(text: string | undefined, fallback: number): number {
   if (text === undefined || text === '') return fallback;
   const value = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (value < 68 || value > 65_535)
     throw new TareError('invalid', `invalid MTU ${text}: it must be 68 to 65535`);
   return value;
-}
-
-/**
- * What Docker refuses of an endpoint's settings before anything is made: addresses and aliases of one's own need
- * a network of one's own. Call it when a container is created or connected. Throws `invalid`.
- */
-export function checkEndpointSettings(network: Network, settings: EndpointSettings): void {
-  const problems: string[] = [];
-  const { ipv4Address, ipv6Address, aliases, macAddress } = settings;
-  if (isPredefined(network.name)) {
-    if (ipv4Address || ipv6Address) {
-      problems.push('user specified IP address is supported on user defined networks only');
-    }
-    if (aliases.length > 0) {
-      problems.push('network-scoped alias is supported only for containers in user defined networks');
-    }
-  }
-  if (ipv4Address && isIP(ipv4Address) !== 4) problems.push(`invalid IPv4 address: ${ipv4Address}`);
-  if (ipv6Address && isIP(ipv6Address) !== 6) problems.push(`invalid IPv6 address: ${ipv6Address}`);
-  if (macAddress && !/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(macAddress)) {
-    problems.push(`invalid MAC address: ${macAddress}`);
-  }
-  if (problems.length === 0) return;
-  throw new TareError(
-    'invalid',
-    `invalid config for network ${network.name}: invalid endpoint settings:\n${problems.join('\n')}`,
-  );
 }

@@ -9,23 +9,25 @@ import {
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
 
 /** rtnetlink(7) message types. */
-const RTM_NEWLINK = 16;
+export const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 
 /** Attributes of links, include/uapi/linux/if_link.h. */
-const Ifla = {
+export const Ifla = {
   ADDRESS: 1,
   IFNAME: 3,
   MTU: 4,
+  LINK: 5,
   MASTER: 10,
   LINKINFO: 18,
+  IFALIAS: 20,
   AF_SPEC: 26,
   NET_NS_FD: 28,
   EXT_MASK: 29,
 } as const;
-const INFO_KIND = 1;
-const INFO_DATA = 2;
+export const INFO_KIND = 1;
+export const INFO_DATA = 2;
 const INFO_SLAVE_KIND = 4;
 const INFO_SLAVE_DATA = 5;
 const VETH_INFO_PEER = 1;
@@ -50,9 +52,12 @@ export interface Link {
   readonly mtu: number;
   readonly mac: string;
   readonly up: boolean;
+  /** A text that whoever made the link left on it; empty without. */
+  readonly alias: string;
 }
 
-function ifinfo(writer: NetlinkWriter, index: number, up: boolean | undefined): void {
+/** struct ifinfomsg: which link, and whether it is to be up (undefined: as it is). */
+export function ifinfo(writer: NetlinkWriter, index: number, up: boolean | undefined): void {
   writer.u8(0);
   writer.u8(0);
   writer.u16(0);
@@ -131,6 +136,8 @@ export interface LinkChange {
   readonly noLinkLocal?: boolean;
   /** An isolated port of a bridge exchanges frames with the bridge only, not with other isolated ports. */
   readonly isolated?: boolean;
+  /** A text left on the link. */
+  readonly alias?: string;
   /** A port of a bridge in hairpin mode gets back what it sends if that is where it belongs. */
   readonly hairpin?: boolean;
 }
@@ -145,6 +152,7 @@ export function setLink(link: number | string, change: LinkChange): NetlinkReque
       ifinfo(writer, typeof link === 'number' ? link : 0, change.up);
       if (typeof link === 'string') writer.string(Ifla.IFNAME, link);
       else if (change.name !== undefined) writer.string(Ifla.IFNAME, change.name);
+      if (change.alias !== undefined) writer.string(Ifla.IFALIAS, change.alias);
       if (change.mac !== undefined) writer.attribute(Ifla.ADDRESS, macBytes(change.mac));
       if (change.mtu !== undefined) writer.number32(Ifla.MTU, change.mtu);
       if (change.master !== undefined) writer.number32(Ifla.MASTER, change.master);
@@ -193,6 +201,7 @@ function parseLink(message: NetlinkMessage): Link {
     mtu: attributes.get(Ifla.MTU)?.readUInt32LE(0) ?? 0,
     mac: (attributes.get(Ifla.ADDRESS)?.toString('hex') ?? '').replace(/(..)(?=.)/g, '$1:'),
     up: (payload.readUInt32LE(8) & IFF_UP) !== 0,
+    alias: readString(attributes.get(Ifla.IFALIAS)),
   };
 }
 

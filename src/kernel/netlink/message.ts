@@ -104,6 +104,12 @@ export class NetlinkWriter {
     this.attribute(type, Uint8Array.of(value));
   }
 
+  number16(type: number, value: number): void {
+    const bytes = Buffer.alloc(2);
+    bytes.writeUInt16LE(value);
+    this.attribute(type, bytes);
+  }
+
   number32(type: number, value: number): void {
     const data = Buffer.alloc(4);
     data.writeUInt32LE(value >>> 0);

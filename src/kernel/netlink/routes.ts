@@ -1,6 +1,6 @@
 import { Errno } from '../errno.ts';
 import { AF_INET, AF_INET6, ipBytes, ipText } from './addresses.ts';
-import { NetlinkFlag, readAttributes } from './message.ts';
+import { NetlinkFlag, type NetlinkWriter, readAttributes } from './message.ts';
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
 
 const RTM_NEWROUTE = 24;
@@ -13,6 +13,7 @@ const RTA_TABLE = 15;
 const RT_TABLE_MAIN = 254;
 const RTPROT_BOOT = 3;
 const RT_SCOPE_UNIVERSE = 0;
+const RT_SCOPE_LINK = 253;
 const RTN_UNICAST = 1;
 /** Blackhole, unreachable, prohibit, throw: routes that lead to no link, yet say whose the addresses are. */
 const RTN_BLACKHOLE = 6;
@@ -22,23 +23,41 @@ const RTMSG = 12;
 /** The default route of the gateway's family, out of link `index`. There already is fine. */
 export function addDefaultRoute(gateway: string, index: number): NetlinkRequest {
   const bytes = ipBytes(gateway);
+  const family = bytes.length === 4 ? AF_INET : AF_INET6;
+  return defaultRoute(`add default route via ${gateway}`, family, RT_SCOPE_UNIVERSE, (writer) => {
+    writer.attribute(RTA_GATEWAY, bytes);
+    writer.number32(RTA_OIF, index);
+  });
+}
+
+/** A default route straight out of link `index`, for links that ask nobody for the next hop. There already is fine. */
+export function addDeviceRoute(family: typeof AF_INET | typeof AF_INET6, index: number): NetlinkRequest {
+  const scope = family === AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  return defaultRoute('add default route', family, scope, (writer) => writer.number32(RTA_OIF, index));
+}
+
+function defaultRoute(
+  what: string,
+  family: number,
+  scope: number,
+  more: (writer: NetlinkWriter) => void,
+): NetlinkRequest {
   return {
-    what: `add default route via ${gateway}`,
+    what,
     type: RTM_NEWROUTE,
     flags: NetlinkFlag.CREATE | NetlinkFlag.EXCL,
     accept: [Errno.EEXIST],
     write(writer) {
-      writer.u8(bytes.length === 4 ? AF_INET : AF_INET6);
+      writer.u8(family);
       writer.u8(0);
       writer.u8(0);
       writer.u8(0);
       writer.u8(RT_TABLE_MAIN);
       writer.u8(RTPROT_BOOT);
-      writer.u8(RT_SCOPE_UNIVERSE);
+      writer.u8(scope);
       writer.u8(RTN_UNICAST);
       writer.u32(0);
-      writer.attribute(RTA_GATEWAY, bytes);
-      writer.number32(RTA_OIF, index);
+      more(writer);
     },
   };
 }
