@@ -55,6 +55,10 @@ export class PathPatterns {
     return this.#patterns.length === 0;
   }
 
+  get hasExceptions(): boolean {
+    return this.#exceptions.length > 0;
+  }
+
   /**
    * Matches a path by what is known of the directory that holds it; without that its directories are matched first.
    * Patterns that could not change the outcome are not tried, and then are not known to match what is below either:

@@ -6,13 +6,10 @@ export class DockerfileError extends TareError {
   /** Undefined: the file as a whole. */
   readonly span: Span | undefined;
 
-  constructor(message: string, span: Span | undefined) {
-    super(
-      'invalid',
-      span
-        ? `dockerfile parse error on line ${span.first}: ${message}`
-        : `dockerfile parse error: ${message}`,
-    );
+  /** `prefix`: what comes before the line's number; empty: the message stands alone. */
+  constructor(message: string, span: Span | undefined, prefix = 'dockerfile parse error') {
+    const line = span ? ` on line ${span.first}` : '';
+    super('invalid', prefix === '' ? message : `${prefix}${line}: ${message}`);
     this.span = span;
   }
 }

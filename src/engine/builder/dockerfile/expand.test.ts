@@ -38,6 +38,17 @@ describe('expandWord', () => {
     ['${PATHS/b/X}', '/a/X/c.tar.gz'],
     ['${PATHS//\\//-}', '-a-b-c.tar.gz'],
     ['${A/o/}', 'ne'],
+    ['${PATHS#/?/}', 'b/c.tar.gz'],
+    ['${PATHS%%/*}', ''],
+    ['${PATHS/.*/}', '/a/b/c'],
+    ['${PATHS//?a/_}', '_/b/c._r.gz'],
+    ['${STAR#a\\*}', 'b'],
+    ['${STAR/\\*/+}', 'a+b'],
+    ['${PATHS#${NONE:-/a}}', '/b/c.tar.gz'],
+    ['${EMPTY?}', ''],
+    ['$12x', 'x'],
+    ['"a\\b"', 'a\\b'],
+    ['a\\', 'a'],
     ['$', '$'],
     ['a$', 'a$'],
     ['', ''],
@@ -46,7 +57,17 @@ describe('expandWord', () => {
   });
 
   test.each([
-    ['${A', 'bad|unsupported|matching'],
+    ['${A', "missing '}'"],
+    ['${A:-x', 'matching }'],
+    ['${A#x', "missing '}'"],
+    ['${A/x', "missing '/'"],
+    ['${', "missing '}'"],
+    ['${}', 'bad substitution'],
+    ['${A:=x}', 'unsupported modifier'],
+    ['${A#\\x}', 'invalid escape'],
+    ['${EMPTY:?}', 'EMPTY: is not allowed to be empty'],
+    ['${NONE?}', 'NONE: is not allowed to be unset'],
+    ['${A:-'.repeat(200) + '}'.repeat(200), 'more than 100'],
     ["'open", 'single-quote'],
     ['"open', 'double-quote'],
     ['${NONE:?give it}', 'NONE: give it'],
@@ -81,3 +102,10 @@ test('anything gives a value or an error that is told', () => {
     }
   }
 });
+
+test('no pattern takes long', () => {
+  const value = 'a'.repeat(20_000);
+  for (const text of ['${V//a*a*a*b/x}', '${V%%a*a*a*b}', '${V##*a*a*a*b}', '${V//*a*b/}']) {
+    expect(expandWord(text, () => value)).toBe(value);
+  }
+}, 20_000);

@@ -1,24 +1,31 @@
-import { TareError } from '../../../base/errors.ts';
+import { messageOf, TareError } from '../../../base/errors.ts';
+import { replaced, type Wildcard, wildcard, withoutPrefix, withoutSuffix } from './wildcard.ts';
 
-/** Values of variables; undefined: not set. */
-export type Lookup = (name: string) => string | undefined;
+/**
+ * Values of variables; undefined: not set. `optional`: the text says itself what happens without one, as `${name:-…}`.
+ */
+export type Lookup = (name: string, optional?: boolean) => string | undefined;
 
 interface Cursor {
   readonly text: string;
   at: number;
+  /** Of `${…${…}}`. */
+  depth: number;
 }
+
+const MAX_DEPTH = 100;
 
 /**
  * Expands a word as Docker's own small shell does: quotes and escapes are taken away, `$name` and `${name…}` replaced.
  * Throws `invalid` for what is not closed, and for `${name:?message}` of a name without a value.
  */
 export function expandWord(text: string, lookup: Lookup, escapeChar = '\\'): string {
-  return read({ text, at: 0 }, lookup, escapeChar, '', true);
+  return read({ text, at: 0, depth: 0 }, lookup, escapeChar, '', true);
 }
 
 /** As `expandWord`, but quotes stay: for text that a shell reads later, and for here-documents. */
 export function expandText(text: string, lookup: Lookup, escapeChar = '\\'): string {
-  return read({ text, at: 0 }, lookup, escapeChar, '', false);
+  return read({ text, at: 0, depth: 0 }, lookup, escapeChar, '', false);
 }
 
 /** Reads up to `end` (empty: the whole text), which is passed. */
@@ -39,7 +46,8 @@ function read(cursor: Cursor, lookup: Lookup, escapeChar: string, end: string, q
       result += quotes || next === '$' ? next : char + next;
       cursor.at += 2;
     } else {
-      result += char;
+      // An escape at the very end escapes nothing.
+      if (char !== escapeChar || !quotes) result += char;
       cursor.at++;
     }
   }
@@ -68,7 +76,7 @@ function double(cursor: Cursor, lookup: Lookup, escapeChar: string): string {
       return result;
     }
     if (char === '$') result += dollar(cursor, lookup, escapeChar);
-    else if (char === escapeChar && /["$\\`]/.test(cursor.text[cursor.at + 1] ?? '')) {
+    else if (char === escapeChar && ['"', '$', escapeChar].includes(cursor.text[cursor.at + 1] ?? '')) {
       result += cursor.text[cursor.at + 1];
       cursor.at += 2;
     } else {
@@ -80,8 +88,8 @@ function double(cursor: Cursor, lookup: Lookup, escapeChar: string): string {
 }
 
 function dollar(cursor: Cursor, lookup: Lookup, escapeChar: string): string {
-  const rest = cursor.text.slice(cursor.at);
-  const plain = /^\$([A-Za-z_]\w*|[@*#?$!0-9-])/.exec(rest);
+  const rest = cursor.text.slice(cursor.at, cursor.at + MAX_NAME);
+  const plain = /^\$([\p{L}_][\p{L}\p{Nd}_]*|\d+|[@*#?$!-])/u.exec(rest);
   if (plain) {
     cursor.at += plain[0].length;
     return lookup(plain[1] ?? '') ?? '';
@@ -90,38 +98,77 @@ function dollar(cursor: Cursor, lookup: Lookup, escapeChar: string): string {
     cursor.at++;
     return '$';
   }
-  const named = /^\$\{(\w+)/.exec(rest);
-  if (!named) throw new TareError('invalid', `syntax error: bad substitution in ${JSON.stringify(rest)}`);
+  const named = /^\$\{([\p{L}_][\p{L}\p{Nd}_]*|\d+|[@*#?$!-])/u.exec(rest);
+  if (!named) {
+    const reason =
+      rest.length === 2 ? "missing '}'" : `bad substitution in ${JSON.stringify(rest.slice(0, 40))}`;
+    throw new TareError('invalid', `syntax error: ${reason}`);
+  }
   cursor.at += named[0].length;
   return modified(named[1] ?? '', cursor, lookup, escapeChar);
 }
 
+/** Longer names than this are not looked for, so that a text of dollars does not take time by its square. */
+const MAX_NAME = 4096;
+
 /** What stands between the name and the closing brace. */
 function modified(name: string, cursor: Cursor, lookup: Lookup, escapeChar: string): string {
-  const value = lookup(name);
-  const operator = /^(?::[-+?]|[-+?}]|##?|%%?|\/\/?)/.exec(cursor.text.slice(cursor.at))?.[0];
-  if (!operator) throw new TareError('invalid', `unsupported modifier in substitution of \${${name}}`);
-  cursor.at += operator.length;
-  if (operator === '}') return value ?? '';
-  const word = (end: string): string => read(cursor, lookup, escapeChar, end, true);
-  if (operator.startsWith('/')) {
-    const pattern = readPattern(cursor, '/');
-    const replacement = word('}');
-    return replace(value ?? '', pattern, replacement, operator === '//');
+  if (++cursor.depth > MAX_DEPTH) {
+    throw new TareError('invalid', `syntax error: more than ${MAX_DEPTH} substitutions within each other`);
   }
-  if (operator.startsWith('#') || operator.startsWith('%')) {
-    return strip(value ?? '', word('}'), operator);
-  }
-  const other = word('}');
-  const missing = operator.startsWith(':') ? (value ?? '') === '' : value === undefined;
-  if (operator.endsWith('-')) return missing ? other : (value ?? '');
-  if (operator.endsWith('+')) return missing ? '' : other;
-  if (missing) throw new TareError('invalid', `${name}: ${other || 'not allowed to be unset'}`);
-  return value ?? '';
+  const result = substituted(name, cursor, lookup, escapeChar);
+  cursor.depth--;
+  return result;
 }
 
-/** The pattern of `${name/pattern/replacement}`; a slash in it is escaped. */
-function readPattern(cursor: Cursor, end: string): string {
+function substituted(name: string, cursor: Cursor, lookup: Lookup, escapeChar: string): string {
+  const operator = /^(?::[-+?]|[-+?}]|##?|%%?|\/\/?)/.exec(cursor.text.slice(cursor.at, cursor.at + 2))?.[0];
+  if (!operator) {
+    const found = cursor.text.slice(cursor.at, cursor.at + 1);
+    throw new TareError(
+      'invalid',
+      found === ''
+        ? "syntax error: missing '}'"
+        : `unsupported modifier (${found}) in substitution of \${${name}}`,
+    );
+  }
+  cursor.at += operator.length;
+  if (operator === '}') return lookup(name) ?? '';
+  if (operator.startsWith('/')) {
+    const pattern = readPattern(cursor, '/', lookup, escapeChar);
+    const replacement = read(cursor, lookup, escapeChar, '}', true);
+    return replaced(lookup(name) ?? '', compiled(pattern), replacement, operator === '//');
+  }
+  if (operator.startsWith('#') || operator.startsWith('%')) {
+    const pattern = compiled(readPattern(cursor, '}', lookup, escapeChar));
+    const without = operator.startsWith('#') ? withoutPrefix : withoutSuffix;
+    return without(lookup(name) ?? '', pattern, operator.length === 2);
+  }
+  return withDefault(name, operator, cursor, lookup, escapeChar);
+}
+
+/** `-`, `+` and `?`, with a colon before them also for an empty value. */
+function withDefault(
+  name: string,
+  operator: string,
+  cursor: Cursor,
+  lookup: Lookup,
+  escapeChar: string,
+): string {
+  const value = lookup(name, true);
+  const missing = operator.startsWith(':') ? (value ?? '') === '' : value === undefined;
+  const used = operator.endsWith('+') ? !missing : missing;
+  // What is not used may name what does not exist.
+  const other = read(cursor, used ? lookup : (key) => lookup(key, true), escapeChar, '}', true);
+  if (operator.endsWith('-')) return missing ? other : (value ?? '');
+  if (operator.endsWith('+')) return missing ? '' : other;
+  if (!missing) return value ?? '';
+  const reason = other || `is not allowed to be ${value === undefined ? 'unset' : 'empty'}`;
+  throw new TareError('invalid', `${name}: ${reason}`);
+}
+
+/** A pattern up to `end`: variables in it count, quotes go, escapes stay for the pattern. */
+function readPattern(cursor: Cursor, end: string, lookup: Lookup, escapeChar: string): string {
   let pattern = '';
   while (cursor.at < cursor.text.length) {
     const char = cursor.text[cursor.at] ?? '';
@@ -129,45 +176,24 @@ function readPattern(cursor: Cursor, end: string): string {
       cursor.at++;
       return pattern;
     }
-    if (char === '\\' && cursor.text[cursor.at + 1] === end) cursor.at++;
-    pattern += cursor.text[cursor.at] ?? '';
-    cursor.at++;
+    if (char === "'") pattern += single(cursor);
+    else if (char === '"') pattern += double(cursor, lookup, escapeChar);
+    else if (char === '$') pattern += dollar(cursor, lookup, escapeChar);
+    else if (char === escapeChar && cursor.at + 1 < cursor.text.length) {
+      pattern += `\\${cursor.text[cursor.at + 1]}`;
+      cursor.at += 2;
+    } else {
+      pattern += char;
+      cursor.at++;
+    }
   }
-  throw new TareError('invalid', 'syntax error: missing / in the substitution of a pattern');
+  throw new TareError('invalid', `syntax error: missing '${end}' in \${}`);
 }
 
-/** A shell pattern as a regular expression's source: `*`, `?`, and escapes. */
-function patternSource(pattern: string, greedy: boolean): string {
-  let source = '';
-  for (let index = 0; index < pattern.length; index++) {
-    const char = pattern[index] ?? '';
-    if (char === '*') source += greedy ? '[\\s\\S]*' : '[\\s\\S]*?';
-    else if (char === '?') source += '[\\s\\S]';
-    else if (char === '\\' && index + 1 < pattern.length) source += escapeExpression(pattern[++index] ?? '');
-    else source += escapeExpression(char);
+function compiled(pattern: string): Wildcard {
+  try {
+    return wildcard(pattern);
+  } catch (error) {
+    throw new TareError('invalid', messageOf(error), error);
   }
-  return source;
-}
-
-function escapeExpression(char: string): string {
-  return char.replace(/[\\^$.*+?()[\]{}|/-]/, '\\$&');
-}
-
-function strip(value: string, pattern: string, operator: string): string {
-  const greedy = operator.length === 2;
-  if (operator.startsWith('#')) {
-    return value.replace(new RegExp(`^${patternSource(pattern, greedy)}`), '');
-  }
-  const whole = new RegExp(`^${patternSource(pattern, true)}$`);
-  // The shortest or the longest tail that fits.
-  const order = Array.from({ length: value.length + 1 }, (_, index) => index);
-  for (const start of greedy ? order : order.reverse()) {
-    if (whole.test(value.slice(start))) return value.slice(0, start);
-  }
-  return value;
-}
-
-function replace(value: string, pattern: string, replacement: string, all: boolean): string {
-  if (pattern === '') return value;
-  return value.replace(new RegExp(patternSource(pattern, true), all ? 'g' : ''), () => replacement);
 }
