@@ -145,7 +145,7 @@ export function composeContainers(foundation: ContainerFoundation) {
     events,
     log,
   });
-  followRuntime(runtime, { execs, supervisor, log });
+  followRuntime(runtime, { execs, supervisor, set, events, log });
   const files = new ContainerFiles({
     set,
     runtime,

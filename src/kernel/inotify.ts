@@ -6,6 +6,7 @@ import { Ready, type Registration, watchDescriptor } from './reactor.ts';
 export const Watch = {
   MODIFY: 0x2,
   CLOSE_WRITE: 0x8,
+  OPEN: 0x20,
   MOVED_FROM: 0x40,
   MOVED_TO: 0x80,
   CREATE: 0x100,

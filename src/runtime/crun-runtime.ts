@@ -1,7 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { TareError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/log.ts';
-import { codeOf, SyscallError } from '../kernel/errno.ts';
 import { becomeSubreaper, identify, isAlive, signalProcess } from '../kernel/processes.ts';
 import { Hubs } from './attach/hubs.ts';
 import type { Cgroup, CgroupLayout } from './cgroups/cgroup.ts';
@@ -15,6 +14,7 @@ import { ExitWatch } from './conmon/exit-watch.ts';
 import { launchMonitor, type MonitorSettings } from './conmon/launch.ts';
 import { monitorOptions } from './conmon/monitor-options.ts';
 import { bootId, type MonitorRecord, readRecord, writeRecord } from './conmon/monitor-record.ts';
+import { OomWatch } from './conmon/oom-watch.ts';
 import { Orphans } from './conmon/orphans.ts';
 import { isRunning, type Tracked } from './conmon/tracked.ts';
 import { type BundleNotes, Bundles } from './crun/bundles.ts';
@@ -23,6 +23,7 @@ import { createFailure } from './crun/failure.ts';
 import { Remains } from './crun/remains.ts';
 import { SeccompCache } from './crun/seccomp-cache.ts';
 import { crunVersion, runCrun } from './crun/tool.ts';
+import { withCgroup, withMonitor } from './ended.ts';
 import { RuntimePaths } from './paths.ts';
 import type {
   Adopted,
@@ -90,10 +91,12 @@ class CrunRuntime implements Runtime {
   readonly #bundles: Bundles;
   readonly #hubs = new Hubs();
   readonly #exits: ExitWatch;
+  readonly #ooms: OomWatch;
   readonly #orphans: Orphans;
   readonly #execs: Execs;
   readonly #listeners: Array<(exit: ProcessExit) => void> = [];
   readonly #lossListeners: Array<(id: string) => void> = [];
+  readonly #oomListeners: Array<(id: string) => void> = [];
   readonly #remains: Remains;
   readonly #moveAhead: MoveAhead;
   #features: Promise<RuntimeFeatures> | undefined;
@@ -122,6 +125,9 @@ class CrunRuntime implements Runtime {
         if (record.execId === undefined) for (const listener of this.#lossListeners) listener(record.id);
       },
     );
+    this.#ooms = new OomWatch((id) => {
+      for (const listener of this.#oomListeners) listener(id);
+    });
     this.#orphans = new Orphans((pid) => this.#exits.claim(pid));
     this.#execs = new Execs(settings, paths, this.#boot, this.#exits, this.#hubs);
     this.#exits.watchDirectory(paths.exits, (name) => {
@@ -181,6 +187,7 @@ class CrunRuntime implements Runtime {
     };
     const tracked: Tracked = { record, directory: bundle, exitFile, exit: undefined, forgotten: false };
     this.#containers.set(id, tracked);
+    this.#ooms.watch(tracked);
     writeRecord(this.#paths.monitorRecord(id), record);
     void monitor.exited.then(() => this.#exits.monitorEnded(tracked));
     return { pid: process.pid, monitorPid: monitor.pid };
@@ -215,7 +222,7 @@ class CrunRuntime implements Runtime {
   async #setFrozen(id: string, frozen: boolean): Promise<void> {
     this.#tracked(id);
     const cgroup = this.#remains.cgroup(id);
-    const done = mapMissing(() => cgroup?.setFrozen(frozen), id);
+    const done = withCgroup(() => cgroup?.setFrozen(frozen), id);
     if (!cgroup || !done) {
       throw new TareError('not-implemented', 'this machine has no cgroup freezer mounted');
     }
@@ -282,6 +289,10 @@ class CrunRuntime implements Runtime {
     this.#lossListeners.push(listener);
   }
 
+  onOutOfMemory(listener: (id: string) => void): void {
+    this.#oomListeners.push(listener);
+  }
+
   #report(tracked: Tracked, exit: ProcessExit): void {
     let reported = exit;
     if (exit.execId === undefined) {
@@ -294,6 +305,7 @@ class CrunRuntime implements Runtime {
   async delete(id: string): Promise<void> {
     const tracked = this.#containers.get(id) ?? this.#recorded(id);
     this.#containers.delete(id);
+    this.#ooms.forget(id);
     if (tracked) {
       tracked.forgotten = true;
       await this.#remains.kill(id, tracked.record.process, tracked.record.monitor);
@@ -319,7 +331,10 @@ class CrunRuntime implements Runtime {
       if (!this.#ended(tracked) && !isAlive(record.monitor)) this.#exits.monitorEnded(tracked);
     }
     if (tracked.exit) return { state: 'ended', exit: tracked.exit };
-    if (!known) this.#exits.watchAdopted(tracked);
+    if (!known) {
+      this.#exits.watchAdopted(tracked);
+      this.#ooms.watch(tracked);
+    }
     // A daemon that died between a rotation's rename and the reopening left the monitor at the renamed file.
     if (record.logPath !== undefined && !existsSync(record.logPath)) await this.reopenLog(id);
     const state = waitsAtGate(this.#paths.crunState(id), record.process.pid)
@@ -347,6 +362,7 @@ class CrunRuntime implements Runtime {
   async close(): Promise<void> {
     this.#hubs.close();
     this.#exits.close();
+    this.#ooms.close();
     this.#execs.close();
     this.#orphans.close();
     this.#remains.removeEmptyParents();
@@ -368,24 +384,5 @@ class CrunRuntime implements Runtime {
       exit: undefined,
       forgotten: false,
     };
-  }
-}
-
-function withMonitor(tracked: Tracked, body: () => void): void {
-  try {
-    body();
-  } catch (error) {
-    if (!(error instanceof SyscallError)) throw error;
-    throw new TareError('not-found', `${tracked.record.execId ?? tracked.record.id} has ended`, error);
-  }
-}
-
-/** A container that has just ended has no cgroup any more. */
-function mapMissing<T>(body: () => T, id: string): T {
-  try {
-    return body();
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
-    throw new TareError('not-found', `container ${id} is not running`, error);
   }
 }

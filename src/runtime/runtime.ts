@@ -63,6 +63,8 @@ export interface Runtime {
   onExit(listener: (exit: ProcessExit) => void): void;
   /** Registers for monitors that are gone while their container's process lives: nobody holds its stdio any more. */
   onMonitorLost(listener: (id: string) => void): void;
+  /** The kernel found no memory for a container that runs, whether it killed a process or, told not to, waits. */
+  onOutOfMemory(listener: (id: string) => void): void;
   /** Looks at a container that an earlier daemon started. */
   adopt(request: AdoptRequest): Promise<Adopted>;
   /** Tells the monitor to reopen the log file after it was renamed. */

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { cgroupFile, cgroupOf, cpuTime, UNIFIED } from '../support/cgroups.ts';
-import { until } from '../support/command.ts';
+import { type Running, until } from '../support/command.ts';
 import { REFERENCE, startDaemon, type TestDaemon } from '../support/daemon.ts';
 
 const MB = 1024 * 1024;
@@ -100,9 +100,47 @@ describe('memory', () => {
     const end = String(Math.ceil(Date.now() / 1000));
     const format = ['--format', '{{.Action}}'];
     const filter = ['--filter', `container=${id}`, '--since', String(begin), '--until', end];
-    expect((await tare('events', ...filter, ...format)).split('\n')).toContain('oom');
+    const actions = (await tare('events', ...filter, ...format)).split('\n');
+    expect(actions.filter((action) => ['oom', 'die'].includes(action))).toEqual(['oom', 'die']);
     await tare('rm', id);
   }, 60_000);
+
+  test('a container that goes on without the process that was killed: the event comes at once, each time', async () => {
+    const script = 'while read -r line; do tail /dev/zero; echo "$?"; done';
+    const follow = () => daemon.open('tare', ['events', '--filter', 'event=oom', '--filter', 'event=die']);
+    const told = (events: Running) => events.output().match(/ oom /g)?.length ?? 0;
+    const id = await tare('run', '-di', '-m', '20m', '--memory-swap', '20m', 'busybox', 'sh', '-c', script);
+    let done = 0;
+    const once = async (events: Running) => {
+      const wanted = told(events) + 1;
+      const attached = daemon.open('tare', ['attach', '--sig-proxy=false', id]);
+      attached.write('again\n');
+      await until('the event', () => told(events) === wanted, 30_000);
+      expect(await state(id)).toMatchObject({ Status: 'running', OOMKilled: true });
+      done++;
+      await until('it goes on', async () => (await tare('logs', id)).split('\n').length === done, 30_000);
+      attached.signal('SIGKILL');
+      await attached.exited();
+    };
+    const events = follow();
+    await Bun.sleep(200);
+    await once(events);
+    await once(events);
+    events.signal('SIGKILL');
+    await events.exited();
+    await daemon.kill9();
+    await daemon.start();
+    const later = follow();
+    await Bun.sleep(200);
+    await once(later);
+    await tare('kill', id);
+    await later.waitFor(' die ');
+    // What was told is not told again at the end.
+    expect(told(later)).toBe(1);
+    later.signal('SIGKILL');
+    await later.exited();
+    await tare('rm', '-f', id);
+  }, 120_000);
 
   test.skipIf(UNIFIED)(
     '-m 512m --memory-swap=1g --oom-kill-disable: it waits, and update frees it',

@@ -9,6 +9,7 @@ import { type FreezerParts, pauseContainer, unpauseContainer } from './freezer.t
 import { Launcher, type LauncherParts } from './launcher.ts';
 import { isAlive, transition, trueEnd } from './lifecycle.ts';
 import type { Container } from './model.ts';
+import { oomUntold } from './oom-event.ts';
 import { PendingSessions } from './pending-sessions.ts';
 import type { PostMortem } from './post-mortem.ts';
 import { Restarter } from './restarter.ts';
@@ -140,7 +141,7 @@ export class Supervisor {
       death,
     });
     const after = set.record(exit.id, { state, endpoints: [...endpoints], ports: [] });
-    if (exit.oomKilled) events.emit(containerEvent(after, 'oom'));
+    if (exit.oomKilled && oomUntold(ended.state)) events.emit(containerEvent(after, 'oom'));
     events.emit(containerEvent(after, 'die', dieAttributes(exit, death, container.state.startedAt)));
     if (restarts) this.#restarter.schedule(after, finishedAt - container.state.startedAt);
     else this.#restarter.forget(exit.id);
