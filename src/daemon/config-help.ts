@@ -12,15 +12,21 @@ Options:
       --cdi-spec-dir list         Where CDI devices are described (default "/etc/cdi", "/var/run/cdi")
       --config-file string        Configuration file (default "${DEFAULT_CONFIG_FILE}")
       --data-root string          Images, volumes, metadata (default "/var/lib/tare")
+      --default-address-pool list
+                                  Where networks get subnets, base=CIDR,size=PREFIX (in the file: "default-address-pools")
   -D, --debug                     Log at level debug
       --exec-opt list             native.cgroupdriver=cgroupfs (default) or =systemd
       --exec-root string          State of running containers (default "/run/tare")
+      --fixed-cidr string         Part of the default bridge's subnet that containers get addresses from
   -G, --group string              Group of the socket (default: tare or docker, if one exists)
   -H, --host list                 Socket to listen on, unix://PATH or fd:// (default "${DEFAULT_HOST}")
       --http-proxy string         Proxy for requests to registries (default: HTTP_PROXY)
       --https-proxy string        The same for https (default: HTTPS_PROXY)
+      --icc string                Whether containers on the default bridge may talk to each other (default "true")
       --insecure-registry list    Registry whose certificate is not verified, and which may be asked over plain HTTP
       --label list                Label that info shows
+      --ip string                 Address that ports are published at when none is named (default "0.0.0.0")
+      --ip-masq string            Source NAT from the default bridge to the outside (default "true")
       --journald-socket string    Where journald listens (default "/run/systemd/journal/socket")
       --keep-compressed string    Compressed forms of layers to keep: auto (what cannot be made again), always or never
       --log-driver string         Log driver of containers that name none (default "json-file")
@@ -30,6 +36,7 @@ Options:
       --max-concurrent-uploads int     Uploads at once, over all pushes (default 5)
       --max-download-attempts int      Tries for each download (default 5)
       --max-layer-size string     What one layer may unpack to, as 20g (default: the free space less 5 %)
+      --mtu int                   MTU of networks that name none (default 1500)
       --no-proxy string           Comma-separated hosts and networks that are asked without a proxy (default: NO_PROXY)
   -p, --pidfile string            Where to write the process id (default "EXEC-ROOT/tare.pid")
       --plugin-dir list           Folder with plugins' sockets, .spec and .json files (default ${PLUGIN_FOLDERS.join(', ')})

@@ -11,6 +11,13 @@ import { codeOf, fromNodeError } from '../kernel/errno.ts';
 import { DEFAULT_CDI_DIRECTORIES } from '../runtime/cdi/cdi-registry.ts';
 import { readExecOptions } from './exec-opts.ts';
 import { readLogConfig } from './log-options.ts';
+import {
+  isPoolList,
+  NETWORK_FLAGS,
+  NETWORK_KEYS,
+  type NetworkOptions,
+  readNetworkOptions,
+} from './network-options.ts';
 import type { EngineRegistryOptions } from './registry-engine.ts';
 import { type RegistryOptions, registryOptions } from './registry-options.ts';
 
@@ -22,8 +29,7 @@ export interface DaemonConfig {
   readonly execRoot: string;
   readonly pidfile: string;
   readonly bridge: string;
-  /** CIDR of the default bridge's own address, or empty. */
-  readonly bip: string;
+  readonly networks: NetworkOptions;
   readonly logLevel: LogLevel;
   readonly debug: boolean;
   /** Group of the sockets; empty: `tare` or `docker`, whichever exists. */
@@ -62,7 +68,7 @@ const FLAGS = {
   'exec-root': { type: 'string' },
   pidfile: { type: 'string', short: 'p' },
   bridge: { type: 'string', short: 'b' },
-  bip: { type: 'string' },
+  ...NETWORK_FLAGS,
   'journald-socket': { type: 'string' },
   'log-driver': { type: 'string' },
   'log-level': { type: 'string', short: 'l' },
@@ -96,7 +102,14 @@ const FLAGS = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-type FileKind = 'string' | 'boolean' | 'number' | 'list' | 'map of strings' | 'map of lists';
+type FileKind =
+  | 'string'
+  | 'boolean'
+  | 'number'
+  | 'list'
+  | 'map of strings'
+  | 'map of lists'
+  | 'list of pools';
 
 /** Keys of the configuration file and the kind of value each takes. `flag` is the flag that says the same. */
 const FILE_KEYS: Readonly<Record<string, { kind: FileKind; flag: keyof typeof FLAGS | undefined }>> = {
@@ -105,7 +118,7 @@ const FILE_KEYS: Readonly<Record<string, { kind: FileKind; flag: keyof typeof FL
   'exec-root': { kind: 'string', flag: 'exec-root' },
   pidfile: { kind: 'string', flag: 'pidfile' },
   bridge: { kind: 'string', flag: 'bridge' },
-  bip: { kind: 'string', flag: 'bip' },
+  ...NETWORK_KEYS,
   'journald-socket': { kind: 'string', flag: 'journald-socket' },
   'log-driver': { kind: 'string', flag: 'log-driver' },
   'log-level': { kind: 'string', flag: 'log-level' },
@@ -183,7 +196,7 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
     execRoot,
     pidfile: text(flags.pidfile, 'pidfile', `${execRoot}/tare.pid`),
     bridge: text(flags.bridge, 'bridge', 'tare0'),
-    bip: text(flags.bip, 'bip', ''),
+    networks: readNetworkOptions(flags, file),
     logLevel: debug ? 'debug' : checkLevel(level),
     debug,
     group: text(flags.group, 'group', ''),
@@ -320,6 +333,7 @@ const IS_KIND: Readonly<Record<FileKind, (value: unknown) => boolean>> = {
   list: isList,
   'map of strings': (value) => isMap(value, isString),
   'map of lists': (value) => isMap(value, isList),
+  'list of pools': isPoolList,
 };
 
 function checkDriver(name: string): DaemonConfig['storageDriver'] {

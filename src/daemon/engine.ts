@@ -19,7 +19,6 @@ import { ImageMounts } from '../engine/images/image-mounts.ts';
 import { ImageStore } from '../engine/images/image-store.ts';
 import { LayerBlobStore } from '../engine/images/layer-blobs-store.ts';
 import { layerLimit } from '../engine/images/layer-limit.ts';
-import { DEFAULT_BRIDGE } from '../engine/networks/default-network.ts';
 import { NetworkStore } from '../engine/networks/network-store.ts';
 import { HostSystem } from '../engine/system/host-system.ts';
 import { StoreCheck } from '../engine/system/store-check.ts';
@@ -48,7 +47,9 @@ import { VolumeTable } from '../store/tables/volumes.ts';
 import type { DaemonConfig } from './config.ts';
 import { composeContainers } from './containers.ts';
 import { checkCgroupDriver } from './exec-opts.ts';
+import { defaultBridge } from './network-options.ts';
 import { registryClientConfig } from './registry-options.ts';
+
 import { reloadEvent } from './reload-event.ts';
 import { checkWay, readIdFiles, remapping } from './subordinate-ids.ts';
 
@@ -108,10 +109,9 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     namespaces: networking.namespaces,
     names: new Resolver({ source: new NameIndex(set), log }),
     host: networking.host,
-    defaultBridge:
-      config.bridge === 'none'
-        ? undefined
-        : { ...DEFAULT_BRIDGE, link: config.bridge, bip: config.bip || undefined },
+    defaultBridge: config.bridge === 'none' ? undefined : defaultBridge(config.bridge, config.networks),
+    addressPools: config.networks.addressPools,
+    defaultMtu: config.networks.mtu,
     events,
     log,
     containerName: (id) => set.byId(id)?.name,

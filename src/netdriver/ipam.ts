@@ -135,7 +135,7 @@ export class NetworkAddresses {
 }
 
 /** Networks that are cut into subnets of `size` bits of prefix, in the order they are used up. */
-interface AddressBlock {
+export interface AddressBlock {
   readonly base: string;
   readonly size: number;
 }
@@ -155,23 +155,38 @@ export const DEFAULT_BLOCKS: readonly AddressBlock[] = [
   { base: '10.128.0.0/9', size: 24 },
 ];
 
-/** The first subnet of the blocks that overlaps none of `taken`. Throws `exhausted`. */
+/** The first subnet of the blocks of that family that overlaps none of `taken`. Throws `exhausted`. */
 export function freeSubnet(
   taken: readonly string[],
   blocks: readonly AddressBlock[] = DEFAULT_BLOCKS,
+  bits: 32 | 128 = 32,
 ): string {
-  const used = taken.map(parseCidr);
-  for (const block of blocks) {
-    const whole = parseCidr(block.base);
-    const step = 1n << BigInt(whole.bits - block.size);
-    for (let base = whole.base; base <= lastAddress(whole); base += step) {
-      const candidate: Cidr = { base, prefix: block.size, bits: whole.bits };
-      if (!used.some((other) => overlaps(candidate, other))) {
-        return `${formatAddress(base, whole.bits)}/${block.size}`;
-      }
-    }
+  const used = taken.map(parseCidr).filter((other) => other.bits === bits);
+  for (const { base, size } of blocks) {
+    const whole = parseCidr(base);
+    if (whole.bits !== bits) continue;
+    const free = freePart(whole, size, used);
+    if (free !== undefined) return `${formatAddress(free, bits)}/${size}`;
   }
-  throw new TareError('exhausted', 'all predefined address pools have been fully subnetted');
+  throw new TareError(
+    'exhausted',
+    'all predefined address pools have been fully subnetted: name a --subnet, remove networks, or add default-address-pools',
+  );
+}
+
+/** The first piece of `whole` with a prefix of `size` bits that none of `used` touches. */
+function freePart(whole: Cidr, size: number, used: readonly Cidr[]): bigint | undefined {
+  const step = 1n << BigInt(whole.bits - size);
+  const end = lastAddress(whole);
+  for (let base = whole.base; base <= end; ) {
+    const piece: Cidr = { base, prefix: size, bits: whole.bits };
+    const other = used.find((candidate) => overlaps(piece, candidate));
+    if (!other) return base;
+    // Behind whatever is in the way, however long: a route to 10.0.0.0/8 is not looked at piece by piece.
+    const after = lastAddress(other) + 1n;
+    base = after > base + step ? base + ((after - base + step - 1n) / step) * step : base + step;
+  }
+  return undefined;
 }
 
 /** The address that Docker gives a bridge when none is asked for: the first of the range, else of the subnet. */

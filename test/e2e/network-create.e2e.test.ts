@@ -158,13 +158,16 @@ test('what is refused, in words that help', async () => {
   expect(await docker('network', 'ls', '-f', 'type=custom', '--format', '{{.Name}}')).toBe('first');
 }, 120_000);
 
-test('120 networks, none of them in the way of a route of the host', async () => {
+test('300 networks, none of them in the way of a route of the host', async () => {
   const routed = ['172.19.0.0/16', '192.168.0.0/17', '10.128.5.0/24'];
+  // A VPN's, in a table of its own.
+  await daemon.inNetwork(['ip', 'rule', 'add', 'lookup', '100']);
+  await daemon.inNetwork(['ip', 'route', 'add', 'blackhole', '10.128.77.0/24', 'table', '100']);
   for (const route of routed) {
     expect(await daemon.inNetwork(['ip', 'route', 'add', 'blackhole', route])).toMatchObject({ code: 0 });
   }
   const started: string[] = [];
-  for (let number = 0; number < 120; number++) {
+  for (let number = 0; number < 300; number++) {
     const response = await daemon.request('POST', '/networks/create', { Name: `n${number}` });
     expect(response.status).toBe(201);
     started.push(`n${number}`);
@@ -173,11 +176,33 @@ test('120 networks, none of them in the way of a route of the host', async () =>
     IPAM: { Config: Array<{ Subnet: string }> };
   }>;
   const subnets = all.map((network) => network.IPAM.Config[0]?.Subnet ?? '');
-  expect(new Set(subnets).size).toBe(120);
+  expect(new Set(subnets).size).toBe(300);
   expect(
-    subnets.filter((it) => /^172\.19\.|^192\.168\.\d\d?\.|^192\.168\.1[01]\d\.|^10\.128\.5\./.test(it)),
+    subnets.filter((it) => /^172\.19\.|^192\.168\.\d\d?\.|^192\.168\.1[01]\d\.|^10\.128\.(5|77)\./.test(it)),
   ).toEqual([]);
-  expect(await addresses('n119')).toHaveLength(1);
+  expect(await addresses('n299')).toHaveLength(1);
   const pruned = await docker('network', 'prune', '-f');
-  expect(pruned.split('\n').filter((line) => started.includes(line))).toHaveLength(120);
+  expect(pruned.split('\n').filter((line) => started.includes(line))).toHaveLength(300);
 }, 240_000);
+
+test('default-address-pools as Docker has them, and what they give when they are used up', async () => {
+  const pools = [
+    { base: '10.201.0.0/16', size: 24 },
+    { base: 'fd00:77::/62', size: 64 },
+  ];
+  await using own = await startDaemon({
+    isolated: true,
+    bare: true,
+    config: { 'default-address-pools': [{ base: '10.200.8.0/23', size: 24 }, ...pools], mtu: 1400 },
+  });
+  const subnets = async (...args: string[]) => {
+    const id = await own.ok('docker', ['network', 'create', ...args]);
+    return own.ok('docker', ['network', 'inspect', '-f', '{{range .IPAM.Config}}{{.Subnet}} {{end}}', id]);
+  };
+  expect((await subnets('a')).trim()).toBe('10.200.8.0/24');
+  expect((await subnets('--ipv6', 'b')).trim()).toBe('10.200.9.0/24 fd00:77::/64');
+  expect((await subnets('--ipv6', 'c')).trim()).toBe('10.201.0.0/24 fd00:77:0:1::/64');
+  for (const name of ['d', 'e']) await subnets('--ipv6', name);
+  const { stderr } = await own.docker('network', 'create', '--ipv6', 'f');
+  expect(stderr).toContain('all predefined address pools have been fully subnetted');
+}, 120_000);

@@ -1,7 +1,7 @@
 import { TareError } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import { bareAddress, formatCidr, overlaps, parseCidr } from '../../netdriver/addressing.ts';
-import { firstHost, freeSubnet } from '../../netdriver/ipam.ts';
+import { type AddressBlock, firstHost, freeSubnet } from '../../netdriver/ipam.ts';
 import type { SubnetSpec } from '../../netdriver/netdriver.ts';
 import type { Network } from './networks.ts';
 import { BridgeOption } from './request.ts';
@@ -46,13 +46,14 @@ export function defaultNetwork(
   host: HostView,
   otherNetworks: readonly string[],
   now: number,
+  pools?: readonly AddressBlock[],
 ): Network {
   return {
     id: before?.id ?? newId(),
     name: 'bridge',
     driver: 'bridge',
     bridgeName: wanted.link,
-    subnets: [chooseSubnet(wanted, before, host, otherNetworks)],
+    subnets: [chooseSubnet(wanted, before, host, otherNetworks, pools)],
     internal: false,
     mtu: wanted.mtu,
     icc: wanted.icc,
@@ -81,6 +82,7 @@ function chooseSubnet(
   before: Network | undefined,
   host: HostView,
   otherNetworks: readonly string[],
+  pools?: readonly AddressBlock[],
 ): SubnetSpec {
   const range = wanted.fixedCidr ? { ipRange: formatCidr(parseCidr(wanted.fixedCidr)) } : {};
   if (wanted.bip) {
@@ -103,7 +105,7 @@ function chooseSubnet(
   const present = host.addressOf(wanted.link);
   if (present && !old)
     return { subnet: formatCidr(parseCidr(present)), gateway: bareAddress(present), ...range };
-  const subnet = freeSubnet([...taken, ...otherNetworks]);
+  const subnet = freeSubnet([...taken, ...otherNetworks], pools);
   return { subnet, gateway: firstHost(subnet), ...range };
 }
 

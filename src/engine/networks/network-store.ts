@@ -2,6 +2,7 @@ import { messageOf, TareError, wrapError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { KeyedMutex } from '../../base/mutex.ts';
 import type { NameService, Upstream } from '../../netdriver/dns/dns.ts';
+import { type AddressBlock, DEFAULT_BLOCKS } from '../../netdriver/ipam.ts';
 import type {
   NamespacePool,
   NetworkDriver,
@@ -34,6 +35,10 @@ export interface NetworkStoreOptions {
   readonly host: HostView;
   /** Undefined: there is no network `bridge` (`--bridge none`). */
   readonly defaultBridge: DefaultBridge | undefined;
+  /** Where networks get subnets that nobody named; none: the defaults. */
+  readonly addressPools?: readonly AddressBlock[];
+  /** MTU of networks that name none. */
+  readonly defaultMtu?: number | undefined;
   readonly events: Pick<EventBus, 'emit'>;
   readonly log: Logger;
   /** For messages that name a container. */
@@ -301,7 +306,16 @@ export class NetworkStore implements NetworkService {
 
   #defaultNetwork(wanted: DefaultBridge, before: Network | undefined): Network {
     const others = this.list().filter((network) => network.id !== before?.id);
-    return defaultNetwork(wanted, before, this.#options.host, this.#subnetsOf(others), this.#now());
+    const { host } = this.#options;
+    return defaultNetwork(wanted, before, host, this.#subnetsOf(others), this.#now(), this.#pools.pools);
+  }
+
+  get #pools(): { pools?: readonly AddressBlock[] } {
+    const { addressPools = [] } = this.#options;
+    if (addressPools.length === 0) return {};
+    // Pools of IPv6 only leave those of IPv4 as they are.
+    const own = addressPools.some(({ base }) => !base.includes(':'));
+    return { pools: own ? addressPools : [...addressPools, ...DEFAULT_BLOCKS] };
   }
 
   /** What is in use; a configuration uses nothing. */
@@ -335,7 +349,8 @@ export class NetworkStore implements NetworkService {
       own: this.#subnetsOf(all),
       host: () => this.#options.host.taken(bridgeNames),
       bridgeNames,
-      defaultMtu: this.#options.defaultBridge?.mtu ?? DEFAULT_BRIDGE.mtu,
+      defaultMtu: this.#options.defaultMtu ?? DEFAULT_BRIDGE.mtu,
+      ...this.#pools,
     };
     return driver === 'macvlan' || driver === 'ipvlan'
       ? parentNetwork(driver, request, around, all, this.#now())

@@ -9,7 +9,7 @@ import {
   parseAddress,
   parseCidr,
 } from '../../netdriver/addressing.ts';
-import { firstHost, freeSubnet } from '../../netdriver/ipam.ts';
+import { type AddressBlock, firstHost, freeSubnet } from '../../netdriver/ipam.ts';
 import type { SubnetSpec } from '../../netdriver/netdriver.ts';
 import type { CreateNetwork, Network } from './networks.ts';
 
@@ -38,6 +38,8 @@ export interface Surroundings {
   /** Links of our other networks. */
   readonly bridgeNames: readonly string[];
   readonly defaultMtu: number;
+  /** Where subnets come from that nobody named; undefined: the defaults. */
+  readonly pools?: readonly AddressBlock[];
 }
 
 /** Turns a request into a bridge network. Throws `invalid`, `forbidden` and `exhausted` in Docker's words. */
@@ -112,20 +114,24 @@ export function chooseSubnets(request: CreateNetwork, id: string, around: Surrou
     const taken = [...around.own, ...subnets.map((entry) => entry.subnet)];
     const subnet = wanted.subnet
       ? checkSubnet(wanted.subnet, taken)
-      : freeSubnet([...taken, ...around.host()]);
+      : freeSubnet([...taken, ...around.host()], around.pools);
     subnets.push(completeSubnet({ ...wanted, subnet }));
   }
   const bits = subnets.map((entry) => parseCidr(entry.subnet).bits);
   if (!bits.includes(32)) {
-    const subnet = freeSubnet([...around.own, ...around.host()]);
+    const subnet = freeSubnet([...around.own, ...around.host()], around.pools);
     subnets.unshift({ subnet, gateway: firstHost(subnet) });
   }
   if (bits.includes(128) && !request.enableIPv6) {
     return subnets.filter((entry) => parseCidr(entry.subnet).bits === 32);
   }
   if (request.enableIPv6 && !bits.includes(128)) {
-    // A unique local prefix (RFC 4193) of its own for the network, as Docker gives since 27.
-    const subnet = formatCidr(parseCidr(`fd${id.slice(0, 2)}:${id.slice(2, 6)}:${id.slice(6, 10)}::/64`));
+    const pools = (around.pools ?? []).filter(({ base }) => base.includes(':'));
+    // Else a unique local prefix (RFC 4193) of its own for the network, as Docker gives since 27.
+    const subnet =
+      pools.length > 0
+        ? freeSubnet([...around.own, ...around.host()], pools, 128)
+        : formatCidr(parseCidr(`fd${id.slice(0, 2)}:${id.slice(2, 6)}:${id.slice(6, 10)}::/64`));
     subnets.push({ subnet, gateway: firstHost(subnet) });
   }
   return subnets;
