@@ -2,6 +2,7 @@ import type { ApiDependencies } from './dependencies.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Route } from './router.ts';
 import { buildRoutes } from './routes/build.ts';
+import { buildKitRoutes } from './routes/buildkit.ts';
 import { checkRoutes } from './routes/check.ts';
 import { containerArchiveRoutes } from './routes/container-archive.ts';
 import { containerLifecycleRoutes } from './routes/container-lifecycle.ts';
@@ -57,6 +58,7 @@ export function allRoutes(dependencies: ApiDependencies): Route[] {
     ...eventRoutes(dependencies),
     ...swarmRoutes(),
     ...buildRoutes(dependencies),
+    ...buildKitRoutes(dependencies),
     ...laterRoutes(),
   ];
 }

@@ -1,4 +1,5 @@
 import type { Logger } from '../base/log.ts';
+import type { BuildKit } from '../buildkit/buildkit.ts';
 import type { Builder } from '../engine/builder/builder.ts';
 import type { StepCache } from '../engine/builder/step-cache.ts';
 import type { ContainerArchives } from '../engine/containers/container-archives.ts';
@@ -27,6 +28,8 @@ export interface ApiDependencies {
   readonly images: ImageService;
   readonly builder: Builder;
   readonly buildCache: Pick<StepCache, 'clear'>;
+  /** Loaded when the first client asks for it. */
+  readonly buildkit: () => Promise<BuildKit>;
   readonly imageMounts: Pick<ImageMounts, 'mount' | 'unmount' | 'list'>;
   readonly registries: RegistryAccess;
   readonly imageRegistry: ImageRegistry;

@@ -241,6 +241,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     archives,
     builder,
     buildCache,
+    trees,
     images,
     imageMounts,
     volumeCopies,

@@ -6,6 +6,7 @@ import { LineLogger } from '../base/log.ts';
 import { compileQuery } from '../engine/containers/query.ts';
 import { fromNodeError } from '../kernel/errno.ts';
 import { type FileLock, lockFile } from '../kernel/file-lock.ts';
+import { lazyBuildKit } from './buildkit-compose.ts';
 import { clientFinder } from './client-finder.ts';
 import { type DaemonConfig, readConfig } from './config.ts';
 import { DAEMON_HELP } from './config-help.ts';
@@ -72,6 +73,7 @@ async function serve(config: DaemonConfig, argv: readonly string[], log: LineLog
   const finishRecovery = await engine.recover();
   const api = createApi({
     ...engine,
+    buildkit: lazyBuildKit(engine, config, log),
     log,
     paths: (id) => ({
       resolvConf: engine.paths.resolvConf(id),

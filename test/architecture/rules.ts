@@ -45,11 +45,12 @@ export const ROOMS: Readonly<Record<string, RoomRule>> = {
   'engine/builder': { value: [...BELOW_ENGINE, ...SHELF, ...PARTS, 'engine/containers'] },
   'engine/system': { value: BELOW_ENGINE, type: ENGINE },
 
-  api: { value: FORMATS, type: [...ENGINE, 'content'] },
+  buildkit: { value: [...FORMATS, 'archive'], type: ENGINE },
+  api: { value: FORMATS, type: [...ENGINE, 'content', 'buildkit'] },
   'registry-server': { value: FORMATS, type: [...ENGINE, 'content'] },
 
   cli: { value: FORMATS, dynamic: ['archive', 'registry-client'] },
-  daemon: { value: [...LOWER, ...MECHANISMS, ...ENGINE, 'api', 'registry-server'] },
+  daemon: { value: [...LOWER, ...MECHANISMS, ...ENGINE, 'buildkit', 'api', 'registry-server'] },
   main: { value: ['cli'], dynamic: ['daemon', 'registry-server'] },
 };
 

@@ -29,7 +29,5 @@ export function laterRoutes(): Route[] {
     later('GET', '/plugins/privileges', 'managed plugins'),
     later('POST', '/plugins/pull', 'managed plugins'),
     later('POST', '/plugins/create', 'managed plugins'),
-    later('POST', '/session', 'a build session'),
-    later('POST', '/grpc', 'a build session'),
   ];
 }

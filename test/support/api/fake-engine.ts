@@ -309,6 +309,7 @@ export function fakeDependencies() {
       remoteContext: async () => ({ context: new Blob([]).stream(), dockerfile: '' }),
     },
     buildCache: { clear: () => 0 },
+    buildkit: () => Promise.reject(new Error('no BuildKit here')),
     imageMounts: new FakeImageMounts(images),
     volumeCopies: new FakeVolumeCopies(volumes),
     storageDriver: 'overlay',

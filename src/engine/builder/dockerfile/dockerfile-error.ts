@@ -27,6 +27,22 @@ export function excerpt(lines: readonly string[], span: Span, around = 2): strin
   return shown.join('\n');
 }
 
+/** Where an error comes from, for those who show the Dockerfile's lines themselves. */
+export interface DockerfileSource extends Span {
+  /** Without the excerpt. */
+  readonly message: string;
+  readonly path: string;
+  /** The whole Dockerfile. */
+  readonly text: string;
+}
+
+const sources = new WeakMap<object, DockerfileSource>();
+
+/** What `withExcerpt` has said of an error. */
+export function sourceOf(error: unknown): DockerfileSource | undefined {
+  return typeof error === 'object' && error !== null ? sources.get(error) : undefined;
+}
+
 /**
  * The same error, with the Dockerfile's lines that it came of below its message. `span`: of the step in work; an error
  * of the Dockerfile itself knows better.
@@ -38,6 +54,7 @@ export function withExcerpt(
 ): unknown {
   const at = error instanceof DockerfileError ? error.span : span;
   if (!(error instanceof TareError) || error.kind === 'cancelled' || at === undefined) return error;
+  sources.set(error, { message: error.message, path, text, ...at });
   const rule = '-'.repeat(20);
   const lines = excerpt(text.split(/\r?\n/), at);
   error.message = [error.message, rule, `${path}:${at.first}`, rule, lines, rule].join('\n');

@@ -1,0 +1,164 @@
+import { readTarMembers } from '../../archive/tar-members.ts';
+import { TareError } from '../../base/errors.ts';
+import type { BuildResult } from '../../engine/builder/builder.ts';
+import { canonicalString, parseReference, withDefaultTag } from '../../oci/reference.ts';
+import type { BuildKitParts } from '../buildkit.ts';
+import { credentialsOf } from '../session/attachables.ts';
+import { sendBytes, sendTree } from '../session/file-send.ts';
+import type { Session } from '../session/sessions.ts';
+import { listOf } from './attributes.ts';
+import type { Job } from './jobs.ts';
+
+/** An exporter as a client asks for it; its position among them is what its output is called by. */
+export interface ExportRequest {
+  readonly type: string;
+  readonly attrs: Readonly<Record<string, string>>;
+}
+
+/** What `--metadata-file` and `--iidfile` are written from. */
+export type ExportResponse = Record<string, string>;
+
+/** Brings results of builds to where clients want them. */
+export class Exporters {
+  readonly #parts: Pick<BuildKitParts, 'images' | 'exports'>;
+
+  constructor(parts: Pick<BuildKitParts, 'images' | 'exports'>) {
+    this.#parts = parts;
+  }
+
+  async export(
+    job: Job,
+    session: Session,
+    result: BuildResult,
+    requests: readonly ExportRequest[],
+  ): Promise<ExportResponse> {
+    const response: ExportResponse = { 'containerimage.config.digest': result.id };
+    for (const [position, request] of requests.entries()) {
+      Object.assign(response, await this.#one(job, session, result, request, position));
+    }
+    return response;
+  }
+
+  #one(
+    job: Job,
+    session: Session,
+    result: BuildResult,
+    { type, attrs }: ExportRequest,
+    position: number,
+  ): Promise<ExportResponse> {
+    const signal = AbortSignal.any([job.signal, session.signal]);
+    switch (type) {
+      case 'moby':
+      case 'image':
+        return this.#image(job, session, result, attrs, signal);
+      case 'docker':
+      case 'oci':
+        return this.#archive(job, session, result, { type, attrs }, position, signal);
+      case 'tar':
+        return job.progress.during('sending tarball', String(position), async () => {
+          await sendBytes(session, position, attrs, await this.#parts.exports.rootTar(result.id), signal);
+          return {};
+        });
+      case 'local':
+        return job.progress.during('copying files', String(position), async (id) => {
+          const members = readTarMembers(await this.#parts.exports.rootTar(result.id));
+          const progress = (bytes: number): void =>
+            job.progress.status(id, 'copying files', 'copying files', bytes);
+          await sendTree(session, position, members, progress, signal);
+          return {};
+        });
+      default:
+        throw new TareError('not-implemented', `exporter ${JSON.stringify(type)} could not be found`);
+    }
+  }
+
+  /** Names the image in the engine's store, and pushes it when that is asked for. */
+  #image(
+    job: Job,
+    session: Session,
+    { id: image }: BuildResult,
+    attrs: ExportRequest['attrs'],
+    signal: AbortSignal,
+  ): Promise<ExportResponse> {
+    const names = namesOf(attrs.name);
+    return job.progress.during('exporting to image', names.join(' '), async (vertex) => {
+      const tell = (what: string): void => job.progress.status(vertex, what, what, 0, 0, true);
+      tell('exporting layers');
+      tell(`writing image ${image}`);
+      for (const name of names) {
+        await this.#parts.images.tag(image, name);
+        tell(`naming to ${name}`);
+      }
+      const digest = isTrue(attrs.push) ? await this.#push(job, session, vertex, names, signal) : undefined;
+      return {
+        'containerimage.config.digest': image,
+        'containerimage.digest': digest ?? image,
+        ...(names.length > 0 && { 'image.name': names.join(',') }),
+      };
+    });
+  }
+
+  async #push(
+    job: Job,
+    session: Session,
+    vertex: string,
+    names: readonly string[],
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    let digest: string | undefined;
+    for (const name of names) {
+      const auth = await credentialsOf(session, parseReference(name).domain, signal);
+      const what = `pushing ${name}`;
+      job.progress.status(vertex, what, what);
+      await this.#parts.images.push(name, {
+        ...(auth !== undefined && { auth }),
+        report: ({ id, status, current, total, aux }) => {
+          if (id !== undefined && status === 'Pushing') {
+            job.progress.status(vertex, `${what} ${id}`, `pushing layer ${id}`, current, total);
+          }
+          digest = digestOf(aux) ?? digest;
+        },
+        signal,
+      });
+      job.progress.status(vertex, what, what, 0, 0, true);
+    }
+    return digest;
+  }
+
+  /** A docker-archive or OCI layout: the tar is both. */
+  #archive(
+    job: Job,
+    session: Session,
+    { id: image }: BuildResult,
+    { type, attrs }: ExportRequest,
+    position: number,
+    signal: AbortSignal,
+  ): Promise<ExportResponse> {
+    if (attrs.tar === 'false') {
+      throw new TareError('not-implemented', `--output type=${type},tar=false is not supported: write a tar`);
+    }
+    const kind = type === 'oci' ? 'oci' : 'docker';
+    return job.progress.during(`exporting to ${kind} image format`, String(position), async (vertex) => {
+      const names = namesOf(attrs.name);
+      const tar = await this.#parts.exports.archive(image, names, kind);
+      job.progress.status(vertex, 'sending tarball', 'sending tarball');
+      await sendBytes(session, position, attrs, tar, signal);
+      job.progress.status(vertex, 'sending tarball', 'sending tarball', 0, 0, true);
+      return { 'containerimage.config.digest': image, 'containerimage.digest': image };
+    });
+  }
+}
+
+/** Comma-separated, each with its tag. */
+function namesOf(value: string | undefined): string[] {
+  return listOf(value).map((name) => canonicalString(withDefaultTag(parseReference(name))));
+}
+
+function isTrue(value: string | undefined): boolean {
+  return value === 'true' || value === '1' || value === 't';
+}
+
+function digestOf(aux: unknown): string | undefined {
+  if (typeof aux !== 'object' || aux === null || !('Digest' in aux)) return undefined;
+  return typeof aux.Digest === 'string' ? aux.Digest : undefined;
+}

@@ -1,0 +1,69 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Logger } from '../base/log.ts';
+import type { BuildCache } from '../engine/builder/build-cache.ts';
+import type { Builder, BuildRequest } from '../engine/builder/builder.ts';
+import type { KeptContexts } from '../engine/builder/context/kept-contexts.ts';
+import type { ImageService } from '../engine/images/images.ts';
+
+/**
+ * BuildKit's own protocol over the engine's builder, for `docker buildx`, `docker build` and `docker compose build`.
+ *
+ * A client opens two connections, both HTTP/2 after `Upgrade: h2c`. On the first (`/grpc`) it calls us: `Solve` starts a
+ * *build* by a reference of the client's, `Status` streams what happens in it, and a client that drives the build from
+ * outside calls the *gateway* in between. On the second (`/session`) we call the client: a *session* gives the
+ * context's files, secrets, ssh agents and credentials, and takes what a build exports to the client's side.
+ *
+ * What is built is our own Dockerfile language whatever `# syntax=` says; a graph of BuildKit's low-level operations
+ * is refused.
+ */
+export interface BuildKit {
+  /** Serves gRPC on a connection. */
+  serve(socket: Socket): void;
+  /** Throws for headers that name no new session; before `join`. */
+  checkSession(headers: IncomingHttpHeaders): void;
+  /** Takes a connection whose other side serves the session that `headers` describe. */
+  join(headers: IncomingHttpHeaders, socket: Socket): void;
+  close(): void;
+}
+
+export interface BuildKitParts {
+  readonly builder: Builder;
+  readonly kept: KeptContexts;
+  readonly cache: BuildCache;
+  readonly images: Pick<ImageService, 'get' | 'tag' | 'push' | 'save'>;
+  readonly exports: BuildExports;
+  /** What containers of steps have when nobody says otherwise. */
+  readonly defaults: () => Pick<BuildRequest, 'config' | 'hostConfig'>;
+  /** Where in a Dockerfile an error of a build comes from. */
+  readonly sourceOf: (error: unknown) => ErrorSource | undefined;
+  /** Directory of our own for sockets; it exists. */
+  readonly directory: string;
+  readonly version: string;
+  readonly storageDriver: string;
+  readonly log: Logger;
+}
+
+/** An error's place. */
+export interface ErrorSource {
+  /** The error's message without the excerpt. */
+  readonly message: string;
+  /** Of the Dockerfile. */
+  readonly path: string;
+  readonly text: string;
+  /** Lines, from 1. */
+  readonly first: number;
+  readonly last: number;
+}
+
+/** What leaves the engine as files. */
+export interface BuildExports {
+  /** The root file system of an image as a plain tar. */
+  rootTar(imageId: string): Promise<ReadableStream<Uint8Array>>;
+  /** An image as a tar, whatever names it has here; `names`: those that it gets in it. */
+  archive(
+    imageId: string,
+    names: readonly string[],
+    format: 'docker' | 'oci',
+  ): Promise<ReadableStream<Uint8Array>>;
+}
