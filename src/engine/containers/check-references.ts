@@ -19,12 +19,6 @@ export function checkReferences(
       throw new TareError('invalid', `invalid environment variable: ${entry}`);
     }
   }
-  for (const link of request.hostConfig.links) {
-    const other = link.split(':', 1)[0] ?? '';
-    if (!find(other)) {
-      throw new TareError('invalid', `could not get container for ${other}: No such container: ${other}`);
-    }
-  }
   checkPartners(request.hostConfig, find);
 }
 

@@ -1,6 +1,15 @@
 import { ipBytes } from './addresses.ts';
 import { NetlinkFlag, type NetlinkWriter } from './message.ts';
-import { BATCH_BEGIN, BATCH_END, edge, header, NftFamily, NftMessage, SUBSYSTEM } from './nftables.ts';
+import {
+  BATCH_BEGIN,
+  BATCH_END,
+  edge,
+  header,
+  listBaseChains,
+  NftFamily,
+  NftMessage,
+  SUBSYSTEM,
+} from './nftables.ts';
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
 
 /** Ports behind one address of the namespace: who sends to `from` reaches `to`, and gets answers from `from`. */
@@ -39,7 +48,6 @@ const NETWORK_HEADER = 1;
 const TRANSPORT_HEADER = 2;
 const CSUM_INET = 1;
 const HOOK_OUTPUT = 3;
-const NAME = 'output';
 /** Mangle's place: -150. As the attribute has it, unsigned. */
 const PRIORITY = 0x1_0000_0000 - 150;
 
@@ -50,9 +58,22 @@ const DESTINATION_PORT = 2;
 const SOURCE_ADDRESS = 12;
 const DESTINATION_ADDRESS = 16;
 
+/** The chain's name says where it leads to; its rules come and go with it. */
+const nameOf = ({ udp, tcp }: PortRedirect['to']): string => `output-udp-${udp}-tcp-${tcp}`;
+
+/** Where the redirect that is installed as table `ip NAME` in the socket's namespace leads to; undefined: there is none. */
+export function redirectedPorts(socket: NetlinkSocket, table: string): PortRedirect['to'] | undefined {
+  const chain = listBaseChains(socket).find(
+    (one) => one.family === NftFamily.IPV4 && one.table === table && one.hook === HOOK_OUTPUT,
+  );
+  const [, udp, tcp] = /^output-udp-(\d+)-tcp-(\d+)$/.exec(chain?.name ?? '') ?? [];
+  return udp && tcp ? { udp: Number(udp), tcp: Number(tcp) } : undefined;
+}
+
 /**
  * Installs the redirect as table `ip NAME` in the socket's namespace, in place of what the table had, in one
- * transaction (*measured*: 0.2 ms). It rewrites ports of packets that leave, in both directions, and keeps no state:
+ * transaction (*measured*: 0.2 ms; 15 ms where it replaces another, since the kernel waits for its readers when the
+ * socket is closed). It rewrites ports of packets that leave, in both directions, and keeps no state:
  * connection tracking would cost every other packet of the namespace as well. Throws a SyscallError.
  */
 export function redirectPorts(socket: NetlinkSocket, table: string, redirect: PortRedirect): void {
@@ -77,7 +98,7 @@ export function redirectPorts(socket: NetlinkSocket, table: string, redirect: Po
     inTable(NftMessage.DELTABLE, 0, () => {}),
     inTable(NftMessage.NEWTABLE, NetlinkFlag.CREATE, () => {}),
     inTable(NftMessage.NEWCHAIN, NetlinkFlag.CREATE, (writer) => {
-      writer.string(CHAIN.NAME, NAME);
+      writer.string(CHAIN.NAME, nameOf(to));
       writer.nested(CHAIN.HOOK, () => {
         writer.number32be(HOOK.NUMBER, HOOK_OUTPUT);
         writer.number32be(HOOK.PRIORITY, PRIORITY);
@@ -86,7 +107,7 @@ export function redirectPorts(socket: NetlinkSocket, table: string, redirect: Po
     }),
     ...rules.map(({ protocol, addressAt, portAt, was, becomes }) =>
       inTable(NftMessage.NEWRULE, NetlinkFlag.CREATE | NetlinkFlag.APPEND, (writer) => {
-        writer.string(RULE.CHAIN, NAME);
+        writer.string(RULE.CHAIN, nameOf(to));
         writer.nested(RULE.EXPRESSIONS, () => {
           loadProtocol(writer);
           compare(writer, Uint8Array.of(PROTOCOLS[protocol].number));

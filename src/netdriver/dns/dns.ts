@@ -7,7 +7,8 @@ import type { NetworkNamespace } from '../netdriver.ts';
  *
  * The sockets belong to the daemon and lie in the container's namespace on ports of the kernel's choice; rules in
  * that namespace lead port 53 to them, so that a container may have a DNS server of its own on 0.0.0.0:53.
- * While the daemon is away nobody answers; after a restart `serve` is called again for each living container.
+ * While the daemon is away nobody answers, nor refuses: clients ask again. After a restart `serve` is called again
+ * for each living container.
  *
  * Example: `await resolver.serve('4f66…', ns, { servers: [], internal: false })`, and the container's
  * `/etc/resolv.conf` names 127.0.0.11. A query for `db` is then `source.addresses('4f66…', 'db')`.

@@ -1,6 +1,6 @@
 import type { Socket, TCPSocketListener, udp } from 'bun';
 import { insideNetwork } from '../../kernel/namespaces.ts';
-import { redirectPorts } from '../../kernel/netlink/nft-port-redirect.ts';
+import { redirectedPorts, redirectPorts } from '../../kernel/netlink/nft-port-redirect.ts';
 import { NetlinkProtocol, NetlinkSocket } from '../../kernel/netlink/socket.ts';
 import type { NetworkNamespace } from '../netdriver.ts';
 import { RESOLVER_ADDRESS } from './dns.ts';
@@ -28,36 +28,39 @@ export class DnsListener {
 
   /** Listens at 127.0.0.11 in `ns` and leads port 53 there. Throws what the kernel says. */
   static async open(ns: NetworkNamespace, answer: Answerer): Promise<DnsListener> {
-    // Both calls bind before they return, so that one stay in the namespace is enough.
-    const { udpSocket, tcp, netlink } = insideNetwork(ns.fd, () => ({
-      udpSocket: Bun.udpSocket({
-        hostname: RESOLVER_ADDRESS,
-        port: 0,
-        socket: {
-          async data(socket, query, port, address) {
-            const reply = await answer(query, 'udp').catch(() => undefined);
-            if (reply && !socket.closed) socket.send(reply, port, address);
-          },
-          error: () => {},
-        },
-      }),
-      tcp: listenTcp(answer),
-      netlink: NetlinkSocket.open(NetlinkProtocol.NETFILTER),
-    }));
-    const listener = new DnsListener(await udpSocket, tcp);
+    const netlink = insideNetwork(ns.fd, () => NetlinkSocket.open(NetlinkProtocol.NETFILTER));
     try {
-      redirectPorts(netlink, TABLE, {
-        address: RESOLVER_ADDRESS,
-        from: PORT,
-        to: { udp: listener.#udp.port, tcp: tcp.port },
-      });
-    } catch (error) {
-      listener.close();
-      throw error;
+      // After a restart of the daemon the rules are there: behind the same ports, nothing has to change.
+      const before = redirectedPorts(netlink, TABLE);
+      const again = before && (await DnsListener.#bind(ns, answer, before).catch(() => undefined));
+      if (again) return again;
+      const listener = await DnsListener.#bind(ns, answer, { udp: 0, tcp: 0 });
+      try {
+        const to = { udp: listener.#udp.port, tcp: listener.#tcp.port };
+        redirectPorts(netlink, TABLE, { address: RESOLVER_ADDRESS, from: PORT, to });
+      } catch (error) {
+        listener.close();
+        throw error;
+      }
+      return listener;
     } finally {
       netlink.close();
     }
-    return listener;
+  }
+
+  /** 0: a port of the kernel's choice. */
+  static async #bind(ns: NetworkNamespace, answer: Answerer, ports: Ports): Promise<DnsListener> {
+    // Both calls bind before they return, so that one stay in the namespace is enough.
+    const { udpSocket, tcp } = insideNetwork(ns.fd, () => ({
+      tcp: listenTcp(answer, ports.tcp),
+      udpSocket: listenUdp(answer, ports.udp),
+    }));
+    try {
+      return new DnsListener(await udpSocket, tcp);
+    } catch (error) {
+      tcp.stop(true);
+      throw error;
+    }
   }
 
   close(): void {
@@ -66,16 +69,35 @@ export class DnsListener {
   }
 }
 
+interface Ports {
+  readonly udp: number;
+  readonly tcp: number;
+}
+
+function listenUdp(answer: Answerer, port: number): Promise<udp.Socket<'buffer'>> {
+  return Bun.udpSocket({
+    hostname: RESOLVER_ADDRESS,
+    port,
+    socket: {
+      async data(socket, query, from, address) {
+        const reply = await answer(query, 'udp').catch(() => undefined);
+        if (reply && !socket.closed) socket.send(reply, from, address);
+      },
+      error: () => {},
+    },
+  });
+}
+
 interface TcpState {
   /** What has come of a message that is not whole yet. */
   rest: Buffer;
 }
 
 /** Messages with two bytes of length before each (RFC 1035 section 4.2.2). */
-function listenTcp(answer: Answerer): TCPSocketListener<TcpState> {
+function listenTcp(answer: Answerer, port: number): TCPSocketListener<TcpState> {
   return Bun.listen<TcpState>({
     hostname: RESOLVER_ADDRESS,
-    port: 0,
+    port,
     socket: {
       open(socket) {
         socket.data = { rest: Buffer.alloc(0) };

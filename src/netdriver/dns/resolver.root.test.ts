@@ -130,10 +130,66 @@ describe('Resolver', () => {
     expect(await ask(ns, 'db')).toBeUndefined();
   });
 
-  test('a resolver that comes back takes over', async () => {
+  test('comes back on the ports that the rules name; where they are taken, on others', async () => {
+    const ns = await namespace();
+    const rules = () =>
+      Bun.spawnSync([
+        'nsenter',
+        `--net=${ns.path}`,
+        'nft',
+        'list',
+        'table',
+        'ip',
+        'tare-dns',
+      ]).stdout.toString();
+    (await resolver(ns)).close();
+    const first = rules();
+    (await resolver(ns)).close();
+    expect(rules()).toBe(first);
+    for (const protocol of ['udp', 'tcp']) {
+      const taken = Number(new RegExp(`${protocol} dport set (\\d+)`).exec(rules())?.[1]);
+      const squatter = await insideNetwork(ns.fd, () =>
+        protocol === 'udp'
+          ? Bun.udpSocket({ hostname: '127.0.0.11', port: taken })
+          : Bun.listen({ hostname: '127.0.0.11', port: taken, socket: { data() {} } }),
+      );
+      const made = await resolver(ns);
+      expect(rules()).not.toContain(`${protocol} dport set ${taken}`);
+      expect((await ask(ns, 'db'))?.answers).toHaveLength(1);
+      expect((await askTcp(ns, 'db')).answers).toHaveLength(1);
+      if ('stop' in squatter) squatter.stop(true);
+      else squatter.close();
+      made.close();
+    }
+  });
+
+  test('while it is away nobody says so, and a client that waits is answered when it comes back', async () => {
     const ns = await namespace();
     (await resolver(ns)).close();
-    await resolver(ns);
-    expect((await ask(ns, 'db'))?.answers).toHaveLength(1);
+    let refusals = 0;
+    const { promise, resolve } = Promise.withResolvers<Buffer>();
+    const socket = await insideNetwork(ns.fd, () =>
+      Bun.udpSocket({
+        connect: { hostname: '127.0.0.11', port: 53 },
+        socket: {
+          data: (_, data) => resolve(Buffer.from(data)),
+          error: () => void refusals++,
+        },
+      }),
+    );
+    try {
+      const query = encode({ type: 'query', id: 1, flags: 256, questions: [{ type: 'A', name: 'db' }] });
+      for (let i = 0; i < 3; i++) {
+        socket.send(query);
+        await Bun.sleep(50);
+      }
+      await resolver(ns);
+      socket.send(query);
+      expect(decode(await promise).answers).toMatchObject([{ data: '10.0.0.2' }]);
+      // ECONNREFUSED makes the C library give up.
+      expect(refusals).toBe(0);
+    } finally {
+      socket.close();
+    }
   });
 });
