@@ -187,6 +187,7 @@ export function composeContainers(foundation: ContainerFoundation) {
     waiters,
     runtime,
     machine,
+    paths,
     snapshotter,
     images,
     networks,

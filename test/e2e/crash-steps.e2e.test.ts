@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { cgroupFile } from '../support/cgroups.ts';
 import { until } from '../support/command.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
 
@@ -24,6 +25,7 @@ function generator(seed: number): () => number {
 
 interface Inspect {
   Id: string;
+  HostConfig: { Memory: number };
   State: { Status: string; Pid: number; ExitCode: number; ExitCodeKnown?: boolean };
 }
 
@@ -79,6 +81,20 @@ const STEPS: readonly Step[] = [
       expect(found?.State.Status).toMatch(/^(exited|running)$/);
       // Its true code is kept, whenever the daemon was killed.
       if (found?.State.Status === 'exited') expect(found.State.ExitCode).toBe(3);
+    },
+  },
+  {
+    name: 'update',
+    span: 20,
+    prepare: (daemon) => running(daemon, 'it'),
+    request: (daemon) =>
+      daemon.request('POST', '/containers/it/update', { Memory: 77 << 20, MemorySwap: -1 }),
+    check: (found) => {
+      // The row and the kernel say the same, either way.
+      const told = found!.HostConfig.Memory;
+      const holds = Number(cgroupFile(found!.State.Pid, 'memory/memory.limit_in_bytes', 'memory.max'));
+      expect([0, 77 << 20]).toContain(told);
+      expect(holds < 2 ** 40 ? holds : 0).toBe(told);
     },
   },
   {

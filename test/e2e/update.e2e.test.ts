@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { cgroupFile, UNIFIED } from '../support/cgroups.ts';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { NO_RESOURCES } from '../../src/engine/containers/limit-update.ts';
+import { cgroupFile, cgroupOf, UNIFIED } from '../support/cgroups.ts';
 import { CLIENTS, REFERENCE, startDaemon, type TestDaemon } from '../support/daemon.ts';
 
 const MB = 1024 * 1024;
@@ -94,6 +97,36 @@ describe.each(CLIENTS)('%s', (client) => {
     await out('rm', '-f', id);
   });
 });
+
+test.skipIf(REFERENCE)(
+  'a daemon that was killed between cgroup and row: the next one completes the update',
+  async () => {
+    const out = (...args: string[]) => daemon.ok('tare', args);
+    const id = await out('run', '-d', '-m', '64m', '--memory-swap', '-1', ...IDLE);
+    const pid = await pidOf(id);
+    await daemon.kill9();
+    const [limit, max] = ['memory.limit_in_bytes', 'memory.max'];
+    // As the daemon leaves it: the note, and half of what it says in the kernel.
+    const resources = { ...NO_RESOURCES, memory: 96 * MB, memorySwap: -1, pidsLimit: 50 };
+    const limits = { memory: { limit: 96 * MB }, pids: { limit: 50 } };
+    writeFileSync(join(daemon.execRoot, 'c', id, 'update.json'), JSON.stringify({ limits, resources }));
+    writeFileSync(join(cgroupOf(pid, 'memory'), UNIFIED ? max : limit), String(96 * MB));
+    await daemon.start();
+    expect(await out('inspect', '-f', '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}', id)).toBe(
+      `${96 * MB} 50`,
+    );
+    expect(cgroupFile(pid, `memory/${limit}`, max)).toBe(String(96 * MB));
+    expect(cgroupFile(pid, 'pids/pids.max', 'pids.max')).toBe('50');
+    // A note that was cut short came before anything else.
+    await daemon.kill9();
+    writeFileSync(join(daemon.execRoot, 'c', id, 'update.json'), '{"limits":{"mem');
+    await daemon.start();
+    expect(await out('inspect', '-f', '{{.HostConfig.Memory}}', id)).toBe(String(96 * MB));
+    expect(existsSync(join(daemon.execRoot, 'c', id, 'update.json'))).toBe(false);
+    await out('rm', '-f', id);
+  },
+  60_000,
+);
 
 test.skipIf(REFERENCE)(
   'the rest: --cpu-period, --cpu-quota, --cpu-rt-*, --cpuset-mems, --blkio-weight, no limits',

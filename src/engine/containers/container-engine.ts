@@ -31,6 +31,7 @@ import { logSettings } from './logging/log-settings.ts';
 import type { Container, CreateContainer, EndpointSettings } from './model.ts';
 import { checkName } from './names.ts';
 import type { NetworkChanges } from './network-changes.ts';
+import type { ContainerPaths } from './paths.ts';
 import { changePorts, isNoPortChange } from './port-changes.ts';
 import type { ContainerRemover } from './remover.ts';
 import { Session } from './sessions.ts';
@@ -52,6 +53,7 @@ export interface ContainerEngineParts {
   readonly waiters: Waiters;
   readonly runtime: Runtime;
   readonly machine: MachineFacts;
+  readonly paths: ContainerPaths;
   readonly snapshotter: Snapshotter;
   readonly images: Pick<ImageService, 'find'>;
   readonly networks: Pick<NetworkService, 'publish' | 'unpublish'>;

@@ -40,6 +40,7 @@ test('of containers with --rm, those that have ended are removed, and those that
       start: async () => {},
       resume: async () => {},
       delete: async () => {},
+      setLimits() {},
     },
     supervisor: {
       deferEnds: () => () => {},

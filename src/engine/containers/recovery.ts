@@ -17,11 +17,12 @@ import type { Container } from './model.ts';
 import type { ContainerPaths } from './paths.ts';
 import { startsWithDaemon } from './restart-policy.ts';
 import type { Supervisor } from './supervisor.ts';
+import { completeUpdate } from './update-note.ts';
 
 /** What coming back after a restart takes. */
 export interface RecoveryParts {
   readonly set: ContainerSet;
-  readonly runtime: Pick<Runtime, 'adopt' | 'start' | 'resume' | 'delete'>;
+  readonly runtime: Pick<Runtime, 'adopt' | 'start' | 'resume' | 'delete' | 'setLimits'>;
   readonly supervisor: Pick<Supervisor, 'deferEnds' | 'handleExit' | 'resumeRestart' | 'start'>;
   readonly snapshotter: Pick<Snapshotter, 'listSnapshots' | 'remove'>;
   readonly mounts: Pick<ContainerMounts, 'sweep'>;
@@ -85,6 +86,7 @@ export class ContainerRecovery {
         if (forgotten) await runtime.resume(id);
         const status = adopted.state === 'paused' && !forgotten ? 'paused' : 'running';
         if (status !== state.status) set.updateState(id, { status });
+        this.#completeUpdate(id);
         // The last daemon went between writing the row and opening the gate.
         if (adopted.state === 'created') {
           await runtime.start(id).catch((error) => {
@@ -106,6 +108,14 @@ export class ContainerRecovery {
     await this.#sweep(new Set([...living.map(({ id }) => id), ...ended, ...lost.map(({ id }) => id)]));
     log.info('containers', { running: living.length, ended: ended.length + lost.length });
     return { lost, resting: resting.map(({ id }) => id) };
+  }
+
+  #completeUpdate(id: string): void {
+    try {
+      completeUpdate(this.#parts, id);
+    } catch (error) {
+      this.#parts.log.error('completing an update of a container', { id, error: messageOf(error) });
+    }
   }
 
   /** Nobody answered names while no daemon was there. */

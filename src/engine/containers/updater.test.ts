@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'bun:test';
+import { afterAll, describe, expect, test } from 'bun:test';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fakeContainer } from '../../../test/support/api/fake-containers.ts';
 import { TareError } from '../../base/errors.ts';
 import { silentLogger } from '../../base/log.ts';
@@ -8,9 +11,16 @@ import { EventLog } from '../events/event-log.ts';
 import type { ContainerSet } from './container-set.ts';
 import { NO_RESOURCES } from './limit-update.ts';
 import type { Container, Resources } from './model.ts';
+import { ContainerPaths } from './paths.ts';
+import type { UpdateNote } from './update-note.ts';
 import { type ContainerChange, updateContainer } from './updater.ts';
 
 const MB = 1024 * 1024;
+const directory = mkdtempSync(join(tmpdir(), 'tare-update-'));
+const bundle = join(directory, 'c', fakeContainer().id);
+mkdirSync(bundle, { recursive: true });
+afterAll(() => rmSync(directory, { recursive: true }));
+
 const ALL = new Proxy({}, { get: () => true });
 
 function lab(resources: Partial<Resources>, { alive = true, can = ALL as object } = {}) {
@@ -24,6 +34,7 @@ function lab(resources: Partial<Resources>, { alive = true, can = ALL as object 
     } as Container,
     written: [] as OciResources[],
     refuse: false,
+    noted: undefined as UpdateNote | undefined,
     events: [] as string[],
   };
   events.subscribe(undefined, ({ action }) => state.events.push(action));
@@ -38,6 +49,7 @@ function lab(resources: Partial<Resources>, { alive = true, can = ALL as object 
     runtime: {
       setLimits(_id: string, limits: OciResources) {
         if (state.refuse) throw new TareError('conflict', 'memory.limit_in_bytes cannot be set');
+        state.noted = JSON.parse(readFileSync(join(bundle, 'update.json'), 'utf8'));
         state.written.push(limits);
       },
     },
@@ -46,6 +58,7 @@ function lab(resources: Partial<Resources>, { alive = true, can = ALL as object 
       cgroups: can,
       blockDevices: () => ({ major: 8, minor: 0 }),
     } as unknown as MachineFacts,
+    paths: new ContainerPaths('/nowhere', directory),
     events,
   };
   const update = (given: Partial<Resources>, more: Omit<ContainerChange, 'resources'> = {}) =>
@@ -80,6 +93,16 @@ describe('update', () => {
     update({ cpuShares: 100 });
     expect(state.written).toEqual([]);
     expect(resources().cpuShares).toBe(100);
+  });
+
+  test('it is noted before the cgroup is touched, for as long as the row says otherwise', () => {
+    const { state, update, resources } = lab({ memory: 64 * MB, memorySwap: -1 });
+    update({ memory: 32 * MB });
+    expect(state.noted).toMatchObject({ limits: { memory: { limit: 32 * MB } }, resources: resources() });
+    expect(existsSync(join(bundle, 'update.json'))).toBe(false);
+    state.refuse = true;
+    expect(() => update({ memory: 16 * MB })).toThrow('cannot be set');
+    expect(existsSync(join(bundle, 'update.json'))).toBe(false);
   });
 
   test('what the kernel refuses is not stored', () => {

@@ -9,14 +9,17 @@ import type { ContainerSet } from './container-set.ts';
 import { isAlive } from './lifecycle.ts';
 import { givenLimits, limitChanges, mergeLimits, NO_RESOURCES } from './limit-update.ts';
 import type { Container, HostConfig, Resources } from './model.ts';
+import type { ContainerPaths } from './paths.ts';
 import type { PortChange } from './port-changes.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
+import { forgetUpdate, noteUpdate } from './update-note.ts';
 
 /** What changing containers takes. */
 export interface UpdaterParts {
   readonly set: ContainerSet;
   readonly runtime: Pick<Runtime, 'setLimits'>;
   readonly machine: MachineFacts;
+  readonly paths: ContainerPaths;
   readonly events: EventBus;
 }
 
@@ -34,7 +37,7 @@ export interface ContainerChange {
  * and what `Runtime.setLimits` throws; the container then is as before.
  */
 export function updateContainer(
-  { set, runtime, machine, events }: UpdaterParts,
+  { set, runtime, machine, paths, events }: UpdaterParts,
   id: string,
   change: ContainerChange,
 ): { warnings: string[] } {
@@ -46,7 +49,10 @@ export function updateContainer(
     const resources = mergeLimits(before, given);
     const limits = limitChanges(before, resources, machine);
     const alive = Object.keys(given).length > 0 && isAlive(container.state);
-    if (alive) runtime.setLimits(id, limits);
+    if (alive) {
+      noteUpdate(paths, id, { limits, resources });
+      runtime.setLimits(id, limits);
+    }
     try {
       set.update(id, { hostConfig: { ...container.hostConfig, resources, restartPolicy } });
     } catch (error) {
@@ -56,6 +62,8 @@ export function updateContainer(
     }
   } catch (error) {
     throw wrapError(error, `Cannot update container ${id}`);
+  } finally {
+    forgetUpdate(paths, id);
   }
   events.emit(containerEvent(set.get(id), 'update'));
   return { warnings };
