@@ -2,6 +2,7 @@ import type { ApiDependencies } from './dependencies.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Route } from './router.ts';
 import { buildRoutes } from './routes/build.ts';
+import { buildCheckRoutes } from './routes/build-check.ts';
 import { buildKitRoutes } from './routes/buildkit.ts';
 import { checkRoutes } from './routes/check.ts';
 import { containerArchiveRoutes } from './routes/container-archive.ts';
@@ -59,6 +60,7 @@ export function allRoutes(dependencies: ApiDependencies): Route[] {
     ...swarmRoutes(),
     ...buildRoutes(dependencies),
     ...buildKitRoutes(dependencies),
+    ...buildCheckRoutes(dependencies),
     ...laterRoutes(),
   ];
 }

@@ -1,6 +1,7 @@
 import type { Logger } from '../base/log.ts';
 import type { BuildKit } from '../buildkit/buildkit.ts';
 import type { Builder } from '../engine/builder/builder.ts';
+import type { DockerfileChecks } from '../engine/builder/checks.ts';
 import type { StepCache } from '../engine/builder/step-cache.ts';
 import type { ContainerArchives } from '../engine/containers/container-archives.ts';
 import type { ContainerService } from '../engine/containers/containers.ts';
@@ -27,6 +28,7 @@ export interface ApiDependencies {
   readonly archives: Pick<ContainerArchives, 'stat' | 'get' | 'put'>;
   readonly images: ImageService;
   readonly builder: Builder;
+  readonly dockerfileChecks: DockerfileChecks;
   readonly buildCache: Pick<StepCache, 'clear'>;
   /** Loaded when the first client asks for it. */
   readonly buildkit: () => Promise<BuildKit>;

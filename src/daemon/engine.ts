@@ -6,6 +6,7 @@ import { RootedThreads } from '../archive/rooted/rooted-threads.ts';
 import { buildVersion } from '../base/build-version.ts';
 import type { Logger } from '../base/log.ts';
 import { LocalContentStore } from '../content/local-store.ts';
+import { LocalChecks } from '../engine/builder/dockerfile-checks.ts';
 import { ImageBuilder } from '../engine/builder/image-builder.ts';
 import { ContainerSet } from '../engine/containers/container-set.ts';
 import { ensureInitLayer } from '../engine/containers/init-layer.ts';
@@ -240,6 +241,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     statistics,
     archives,
     builder,
+    dockerfileChecks: new LocalChecks(images),
     buildCache,
     trees,
     images,

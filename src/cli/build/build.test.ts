@@ -343,7 +343,7 @@ describe('refusals', () => {
     [['--ssh', 'default'], '--ssh needs a BuildKit session'],
     [['--build-context', 'a=b'], '--build-context needs a BuildKit session'],
     [['--squash'], '--squash is not supported'],
-    [['--check'], '--check is not supported yet'],
+    [['--call', 'outline'], 'invalid value for --call: outline: give build or check'],
     [['--cache-to', 'type=local,dest=x'], '--cache-to type=local,dest=x is not supported yet'],
     [['--cache-from', 'type=gha'], '--cache-from type=gha is not supported'],
     [['--no-cache-filter', 'x'], '--no-cache-filter is not supported yet'],

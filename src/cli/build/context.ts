@@ -19,6 +19,7 @@ export interface BuildContext {
 }
 
 const IGNORE_FILE = '.dockerignore';
+const EVERYTHING = PathPatterns.parse(['**']);
 
 /** `http://host/x.git#ref:folder` and what else docker takes for a repository. */
 const isGitAddress = (place: string): boolean =>
@@ -27,11 +28,16 @@ const isGitAddress = (place: string): boolean =>
 /**
  * Opens the context that a command line names: a directory, `-` for stdin, an address.
  * @param file the value of `--file`: a path, `-` for stdin, or empty
+ * @param extent `rules`: of a directory only the Dockerfile and the ignore file
  * @throws CommandFailure in docker's words
  */
-export async function openContext(place: string, file: string): Promise<BuildContext> {
+export async function openContext(
+  place: string,
+  file: string,
+  extent: 'all' | 'rules' = 'all',
+): Promise<BuildContext> {
   if (place === '-') return await stdinContext(file);
-  if (existsSync(place)) return await directoryContext(place, file);
+  if (existsSync(place)) return await directoryContext(place, file, extent);
   if (!isGitAddress(place) && !/^https?:\/\//.test(place)) {
     throw new CommandFailure(`unable to prepare context: path ${JSON.stringify(place)} not found`);
   }
@@ -65,7 +71,7 @@ async function* single(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-async function directoryContext(place: string, file: string): Promise<BuildContext> {
+async function directoryContext(place: string, file: string, extent: 'all' | 'rules'): Promise<BuildContext> {
   const root = realpathSync(resolve(place));
   if (!statSync(root).isDirectory()) {
     throw new CommandFailure(`unable to prepare context: context must be a directory: ${root}`);
@@ -84,7 +90,7 @@ async function directoryContext(place: string, file: string): Promise<BuildConte
   return {
     body: contextTar({
       root,
-      excluded: ignore.patterns,
+      excluded: extent === 'all' ? ignore.patterns : EVERYTHING,
       always: [IGNORE_FILE, dockerfile],
       added,
     }),

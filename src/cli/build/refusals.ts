@@ -23,7 +23,6 @@ function problemOf(flags: BuildFlags): string | undefined {
   }
   if (given(flags.allow)) return '--allow is not supported: RUN steps have the rights of a plain container';
   if (given(flags.attest)) return '--attest is not supported: images are built without attestations';
-  if (flags.check || flags.call !== 'build') return '--check is not supported yet: leave it out to build';
   if (flags.squash) {
     return '--squash is not supported: copy the result of a first stage into a second one with COPY --from';
   }

@@ -299,6 +299,10 @@ export function fakeDependencies() {
     check: { async *run() {} },
     imageRegistry: { serve: () => ({ address: '127.0.0.1:1', close: async () => {} }) },
     archives: new FakeArchives(containers),
+    dockerfileChecks: {
+      check: () => ({ warnings: [], error: undefined }),
+      checkContext: async () => ({ warnings: [], error: undefined, text: '' }),
+    },
     builder: {
       build: async () => ({
         id: `sha256:${'b'.repeat(64)}`,

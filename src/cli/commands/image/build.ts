@@ -1,4 +1,5 @@
 import { build } from '../../build/build.ts';
+import { callOf, checkBuild } from '../../build/check.ts';
 import { BUILD_FLAGS } from '../../build/flags.ts';
 import { defineCommand } from '../../command.ts';
 
@@ -10,6 +11,8 @@ export const command = defineCommand({
   completes: 'file',
   flags: BUILD_FLAGS,
   async run(context, flags, args) {
+    const { method, format } = callOf(flags);
+    if (method === 'check') return await checkBuild(context, flags, args[0]!, format);
     await build(context, flags, args[0]!);
     return 0;
   },

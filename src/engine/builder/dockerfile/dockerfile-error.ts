@@ -18,7 +18,7 @@ export class DockerfileError extends TareError {
 export function excerpt(lines: readonly string[], span: Span, around = 2): string {
   const from = Math.max(1, span.first - around);
   const to = Math.min(lines.length, span.last + around);
-  const width = String(to).length;
+  const width = Math.max(4, String(to).length);
   const shown: string[] = [];
   for (let line = from; line <= to; line++) {
     const mark = line >= span.first && line <= span.last ? '>>>' : '   ';

@@ -64,7 +64,7 @@ describe('parseDockerfile', () => {
 
   test('the lines around an error', () => {
     expect(excerpt(['FROM a', 'RUN b', 'RUN c', 'RUN d'], { first: 2, last: 2 }, 1)).toBe(
-      '1 |     FROM a\n2 | >>> RUN b\n3 |     RUN c',
+      '   1 |     FROM a\n   2 | >>> RUN b\n   3 |     RUN c',
     );
   });
 });

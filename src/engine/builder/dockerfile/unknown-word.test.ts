@@ -19,7 +19,7 @@ describe('what a Dockerfile gets wrong is named', () => {
 describe('withExcerpt', () => {
   const file = { path: 'D', text: 'FROM a\nRUN b\n' };
   const lines =
-    '\n--------------------\nD:2\n--------------------\n1 |     FROM a\n2 | >>> RUN b\n3 |     \n--------------------';
+    '\n--------------------\nD:2\n--------------------\n   1 |     FROM a\n   2 | >>> RUN b\n   3 |     \n--------------------';
 
   test('a failed step keeps its exit code', () => {
     const error = withExcerpt(new StepFailed('no', 3), file, { first: 2, last: 2 });
