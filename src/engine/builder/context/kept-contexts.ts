@@ -1,3 +1,5 @@
+import type { ContextEntry, FileEnd } from '../../../archive/context-entry.ts';
+
 /**
  * Contexts that stay with the daemon, so that of the next build from the same place only what has changed travels.
  *
@@ -54,42 +56,10 @@ export interface KeptContext {
   digestOf(path: string): string | undefined;
 }
 
-/**
- * - `complete`: all bytes were written.
- * - `changed`: the same, but the file changed while it was read: asked for again the next time.
- * - `same`: it has the contents that the wanted file's digest names.
- * - `gone`: it does not exist any more.
- */
-export type FileEnd = 'complete' | 'changed' | 'same' | 'gone';
-
 export interface WantedFile {
   readonly index: number;
   /** Hex SHA-256 of what is kept, when it may still be the contents; empty: send it in any case. */
   readonly digest: string;
-}
-
-/** Something in the sender's directory. Names are byte strings: each character one byte. */
-export interface ContextEntry {
-  /** Relative, without `.`, `..` and slashes at the ends. */
-  readonly path: string;
-  /** Type and permissions, inode(7). Sockets cannot be announced. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Bytes of a regular file. */
-  readonly size: number;
-  /** Of the last change of the contents: seconds and nanoseconds since the epoch. */
-  readonly seconds: number;
-  readonly nanoseconds: number;
-  /** What else tells a changed file from an unchanged one, such as inode and change time; may be empty. */
-  readonly mark: string;
-  /** Target of a symbolic link. */
-  readonly link: string;
-  /** Of a device. */
-  readonly major: number;
-  readonly minor: number;
-  /** Extended attributes; values in base64. */
-  readonly xattrs?: Readonly<Record<string, string>>;
 }
 
 export interface KeptContextRecord {
