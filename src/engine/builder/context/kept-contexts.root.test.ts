@@ -71,6 +71,13 @@ async function sync(
   return { wanted, lease, ...(await lease.finish()) };
 }
 
+/** `expect(…).rejects` would let no Worker speak. */
+const failure = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'none',
+    (error: Error) => error.message,
+  );
+
 describe('a kept context', () => {
   test('is what was announced, with digests, and of the next sync only what changed is wanted', async () => {
     const first = [
@@ -183,29 +190,25 @@ describe('a kept context', () => {
   test('a missing file, a path that leads out and a file nobody asked for are refused', async () => {
     for (const path of ['/a', '../a', 'a/../b', 'a//b', '', '.', 'no/parent', 'a/', 'x\0y']) {
       const lease = await store.begin('bad');
-      await expect(
-        (async () => {
-          await lease.announce([file(path, 'x')]);
-          await lease.wanted();
-        })(),
-      ).rejects.toThrow('invalid path in the context');
+      await lease.announce([file(path, 'x')]);
+      expect(await failure(lease.wanted())).toContain('invalid path in the context');
       await lease.release();
     }
     const lease = await store.begin('bad');
     const link = entry('l', { mode: FileType.LINK | 0o777, link: '/' });
     await lease.announce([link, file('f', 'x')]);
     await lease.wanted();
-    await expect(lease.finish()).rejects.toThrow('1 files of the context did not come, such as "f"');
+    expect(await failure(lease.finish())).toContain('1 files of the context did not come, such as "f"');
     await lease.release();
     const through = await store.begin('bad');
     await through.announce([link, file('l/etc', 'x')]);
-    await expect(through.wanted()).rejects.toThrow('invalid path');
+    expect(await failure(through.wanted())).toContain('invalid path');
     await through.release();
     const stray = await store.begin('bad');
     await stray.announce([link]);
     await stray.wanted();
     await stray.write(0, Buffer.from('x'));
-    await expect(stray.finish()).rejects.toThrow('no file 0 of the context was asked for');
+    expect(await failure(stray.finish())).toContain('no file 0 of the context was asked for');
     await stray.release();
   });
 
