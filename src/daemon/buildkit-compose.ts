@@ -7,7 +7,6 @@ import type { BuildExports, BuildKit } from '../buildkit/buildkit.ts';
 import { sourceOf } from '../engine/builder/dockerfile/dockerfile-error.ts';
 import type { DaemonConfig } from './config.ts';
 import type { Engine } from './engine.ts';
-import { InterimKept } from './interim-kept.ts';
 
 /** BuildKit's protocol, loaded when the first client speaks it: most daemons never need it. */
 export function lazyBuildKit(engine: Engine, config: DaemonConfig, log: Logger): () => Promise<BuildKit> {
@@ -24,7 +23,7 @@ async function compose(engine: Engine, { execRoot }: DaemonConfig, log: Logger):
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   return new BuildKitServer({
     builder: engine.builder,
-    kept: new InterimKept(join(directory, 'kept')),
+    kept: engine.keptContexts,
     cache: {
       list: async () => [],
       prune: async () => ({ deleted: [], reclaimed: 0 }),

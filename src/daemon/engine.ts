@@ -6,6 +6,7 @@ import { RootedThreads } from '../archive/rooted/rooted-threads.ts';
 import { buildVersion } from '../base/build-version.ts';
 import type { Logger } from '../base/log.ts';
 import { LocalContentStore } from '../content/local-store.ts';
+import { KeptContextStore } from '../engine/builder/context/kept-context-store.ts';
 import { LocalChecks } from '../engine/builder/dockerfile-checks.ts';
 import { ImageBuilder } from '../engine/builder/image-builder.ts';
 import { ContainerSet } from '../engine/containers/container-set.ts';
@@ -226,6 +227,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     root: join(dataRoot, 'build'),
     log,
   });
+  const keptContexts = new KeptContextStore({ root: join(dataRoot, 'build', 'kept'), log });
   const check = new StoreCheck({
     images,
     containers: set,
@@ -243,6 +245,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     builder,
     dockerfileChecks: new LocalChecks(images),
     buildCache,
+    keptContexts,
     trees,
     images,
     imageMounts,
@@ -262,6 +265,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       imageMounts.adopt();
       await images.sweep();
       await builder.sweep();
+      await keptContexts.sweep();
       const unfinished = await recovery.adopt();
       await builder.sweepContainers();
       logs.resume();
@@ -280,6 +284,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     /** In reverse. Containers go on. */
     async close(): Promise<void> {
       running.close();
+      keptContexts.close();
       await images.close();
       await networks.close();
       networking.close();

@@ -1,5 +1,6 @@
+import type { ContextEntry } from '../../archive/context-entry.ts';
 import { TareError } from '../../base/errors.ts';
-import type { ContextEntry, ContextSync, WantedFile } from '../../engine/builder/context/kept-contexts.ts';
+import type { ContextSync, WantedFile } from '../../engine/builder/context/kept-contexts.ts';
 import { fromGrpc } from '../grpc/grpc-error.ts';
 import { FILE_SYNC } from '../proto/attachables.ts';
 import { PACKET, Packet, type Stat } from '../proto/files.ts';

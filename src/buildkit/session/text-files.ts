@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
+import type { ContextEntry, FileEnd } from '../../archive/context-entry.ts';
 import { TareError } from '../../base/errors.ts';
-import type { ContextEntry, FileEnd, WantedFile } from '../../engine/builder/context/kept-contexts.ts';
+import type { WantedFile } from '../../engine/builder/context/kept-contexts.ts';
 import type { FileSink } from './file-sync.ts';
 import { UNIX } from './go-mode.ts';
 
