@@ -1,6 +1,6 @@
 import { type ErrorKind, messageOf, TareError } from '../base/errors.ts';
 
-/** The HTTP status of each kind of error; Docker answers 500 for what ran out or took too long. */
+/** The HTTP status of each kind of error; Docker answers 500 for what ran out, took too long or does not answer (a registry). */
 const STATUS: Record<ErrorKind, number> = {
   'not-found': 404,
   invalid: 400,
@@ -9,7 +9,7 @@ const STATUS: Record<ErrorKind, number> = {
   forbidden: 403,
   'not-modified': 304,
   'not-implemented': 501,
-  unavailable: 503,
+  unavailable: 500,
   exhausted: 500,
   cancelled: 500,
   timeout: 500,

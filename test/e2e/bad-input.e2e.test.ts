@@ -87,6 +87,12 @@ describe('requests', () => {
       400,
       /client version 1\.99 is too new/,
     ],
+    [
+      'a registry that nobody reaches',
+      () => daemon.request('POST', '/v1.41/images/create?fromImage=127.0.0.1:1/x&tag=y'),
+      500,
+      /dial tcp 127\.0\.0\.1:1: connect: connection refused/,
+    ],
     ['Swarm', () => daemon.request('GET', '/v1.41/services'), 503, /This node is not a swarm manager/],
     [
       'a bind without a source',

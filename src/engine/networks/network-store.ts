@@ -1,4 +1,4 @@
-import { messageOf, TareError, wrapError } from '../../base/errors.ts';
+import { isKind, messageOf, TareError, wrapError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { KeyedMutex } from '../../base/mutex.ts';
 import type { NameService, Upstream } from '../../netdriver/dns/dns.ts';
@@ -226,10 +226,11 @@ export class NetworkStore implements NetworkService {
       }));
     } catch (error) {
       const name = this.#options.containerName(containerId) ?? containerId.slice(0, 12);
-      throw wrapError(
-        error,
-        `driver failed programming external connectivity on endpoint ${name} (${endpoint.endpointId})`,
-      );
+      const prefix = `driver failed programming external connectivity on endpoint ${name} (${endpoint.endpointId})`;
+      // Docker answers 500 for a port that is taken: nothing about the container has to change.
+      throw isKind(error, 'conflict')
+        ? new TareError('exhausted', `${prefix}: ${error.message}`, error)
+        : wrapError(error, prefix);
     }
   }
 
