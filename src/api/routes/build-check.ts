@@ -22,7 +22,7 @@ export function buildCheckRoutes({ dockerfileChecks, builder }: Dependencies): R
         const { context, dockerfile } =
           remote === ''
             ? { context: bodyStream(x), dockerfile: '' }
-            : await builder.remoteContext(remote, x.signal);
+            : await builder.remoteContext(remote, x.signal, text(x, 'dockerfile'));
         const result = await dockerfileChecks.checkContext(
           context,
           dockerfile || text(x, 'dockerfile') || 'Dockerfile',

@@ -81,7 +81,7 @@ async function buildRequest(x: Exchange, builder: Builder): Promise<BuildRequest
   const { context, dockerfile } =
     remote === '' || remote === 'client-session'
       ? { context: bodyStream(x), dockerfile: '' }
-      : await builder.remoteContext(remote, x.signal);
+      : await builder.remoteContext(remote, x.signal, text(x, 'dockerfile'));
   const auths = registryConfig(x.request.headers['x-registry-config']);
   return {
     context: { kind: 'tar', stream: context },

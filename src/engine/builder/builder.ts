@@ -16,8 +16,11 @@ import type { Span } from './dockerfile/parse.ts';
 export interface Builder {
   /** Throws `invalid` for a Dockerfile or a step that fails (`StepFailed` has the exit code), `cancelled`. */
   build(request: BuildRequest, report: (event: BuildEvent) => void): Promise<BuildResult>;
-  /** Fetches a context from an http or https address: a tar, or a Dockerfile alone. */
-  remoteContext(address: string, signal: AbortSignal): Promise<RemoteContext>;
+  /**
+   * Fetches a context from an http or https address (a tar, or a Dockerfile alone), or a git repository. `dockerfile`:
+   * its path, for the repository's ignore rules.
+   */
+  remoteContext(address: string, signal: AbortSignal, dockerfile?: string): Promise<RemoteContext>;
 }
 
 export interface RemoteContext {

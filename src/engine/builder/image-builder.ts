@@ -106,8 +106,8 @@ export class ImageBuilder implements Builder {
     }
   }
 
-  remoteContext(address: string, signal: AbortSignal): Promise<RemoteContext> {
-    return remoteContext(address, join(this.#parts.root, 'contexts'), signal);
+  remoteContext(address: string, signal: AbortSignal, dockerfile?: string): Promise<RemoteContext> {
+    return remoteContext(address, join(this.#parts.root, 'contexts'), signal, dockerfile);
   }
 
   #openContext(directory: string): Promise<RootedTree> {

@@ -8,6 +8,8 @@ import type { SourceTree } from '../copier.ts';
 import { type CopyRequest, type InlineFile, splitPattern } from '../copy-request.ts';
 import { isArchive } from './archives.ts';
 import { type Download, download } from './download.ts';
+import { checkout, checkoutTar } from './git.ts';
+import { isGitAddress, parseGitAddress } from './git-address.ts';
 
 /** What an ADD brings, looked at: what is copied as it is, and what is unpacked. */
 export interface Added {
@@ -27,23 +29,26 @@ export interface Archive {
   readonly open: () => AsyncIterable<Uint8Array>;
 }
 
+/** An ADD; `keepGitDir`: of repositories, the directory `.git` too. */
+export type AddRequest = CopyRequest & { readonly keepGitDir?: boolean };
+
 const REMOTE = /^https?:\/\//i;
-const GIT = /^(?:git|ssh):\/\/|^git@|^https?:\/\/[^?#]*\.git(?:[?#]|$)/i;
 
 /** True for what names no path of the context. */
 export function isRemote(source: string): boolean {
-  return REMOTE.test(source) || GIT.test(source);
+  return REMOTE.test(source) || isGitAddress(source);
 }
 
 /**
- * Fetches what an ADD names by address and finds the archives among its files. `scratch`: directory for what is
- * fetched. Throws `invalid` for what cannot be had and for a wrong checksum; then nothing is left.
+ * Fetches what an ADD names by address and finds the archives among its files; a repository is an archive of its files.
+ * `scratch`: directory for what is fetched. `agent`: path of an ssh agent's socket, for repositories. Throws `invalid` for what cannot be had and for a wrong checksum; then nothing is left.
  */
 export async function addSources(
-  request: CopyRequest,
+  request: AddRequest,
   tree: SourceTree,
   scratch: string,
   signal: AbortSignal,
+  agent?: () => Promise<string | undefined>,
 ): Promise<Added> {
   checkRemotes(request);
   const directory = await mkdtemp(join(scratch, 'd-'));
@@ -55,7 +60,12 @@ export async function addSources(
         await found.local(source, request, tree);
         continue;
       }
-      const fetched = await download(source, join(directory, String(index)), signal);
+      const place = join(directory, String(index));
+      if (isGitAddress(source)) {
+        await found.repository(source, request, { directory: place, agent: await agent?.(), signal });
+        continue;
+      }
+      const fetched = await download(source, place, signal);
       checkSum(request.checksum, fetched, source);
       await found.remote(fetched, request, source);
     }
@@ -75,22 +85,17 @@ export async function addSources(
 }
 
 function checkRemotes({ sources, checksum }: CopyRequest): void {
-  const git = sources.find((source) => GIT.test(source));
-  if (git !== undefined) {
-    throw new TareError(
-      'invalid',
-      `ADD of the git repository ${git} is not supported: clone it into the context, or in a RUN, and copy from there`,
-    );
-  }
   if (checksum === '') return;
+  const [source = ''] = sources;
   if (sources.length !== 1)
     throw new TareError('invalid', "checksum can't be specified for multiple sources");
-  if (!isRemote(sources[0] ?? '')) {
+  if (!isRemote(source)) {
     throw new TareError('invalid', "checksum can't be specified for non-HTTP(S) sources");
   }
-  if (!/^sha256:[0-9a-f]{64}$/.test(checksum)) {
-    throw new TareError('invalid', `invalid checksum ${checksum}: it is sha256: and 64 hexadecimal digits`);
-  }
+  const isGit = isGitAddress(source);
+  if (isGit ? /^[0-9a-f]{7,64}$/.test(checksum) : /^sha256:[0-9a-f]{64}$/.test(checksum)) return;
+  const form = isGit ? 'it is the id of a commit' : 'it is sha256: and 64 hexadecimal digits';
+  throw new TareError('invalid', `invalid checksum ${checksum}: ${form}`);
 }
 
 function checkSum(checksum: string, { sha256 }: Download, source: string): void {
@@ -121,6 +126,19 @@ class Findings {
     }
     const { name, size, seconds, sha256 } = fetched;
     this.files.push({ name, content: '', file: { size, seconds, sha256, mode: 0o600, read } });
+  }
+
+  async repository(
+    source: string,
+    { checksum, keepGitDir = false, exclude }: AddRequest,
+    place: { readonly directory: string; readonly agent: string | undefined; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const named = parseGitAddress(source);
+    const address = checksum === '' ? named : { ...named, commit: checksum };
+    const keep = named.keepGitDir ?? keepGitDir;
+    const { path, commit } = await checkout(address, { ...place, keepGitDir: keep });
+    this.digests.push(`${commit}:${named.subdirectory}:${keep}`);
+    this.archives.push({ open: () => checkoutTar(path, exclude) });
   }
 
   async local(source: string, { unpack }: CopyRequest, tree: SourceTree): Promise<void> {

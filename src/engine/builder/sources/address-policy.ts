@@ -43,6 +43,35 @@ export async function checkRedirect(named: URL, target: URL): Promise<void> {
   }
 }
 
+/**
+ * Whether a repository may be fetched that the repository at `named` names itself, as a submodule. Throws as
+ * `checkRedirect` does, and `invalid` for schemes by which git would run programs or read this machine's files.
+ */
+export async function checkServerNamed(named: string, target: string): Promise<void> {
+  const host = gitHostOf(target);
+  if (host === undefined || host.startsWith('-')) {
+    throw new TareError(
+      'invalid',
+      `refusing the submodule ${target} of ${named}: it is no http, https, git or ssh address`,
+    );
+  }
+  if (host === gitHostOf(named)) return;
+  for (const address of await addressesOf(host)) {
+    if (!isOwnAddress(address)) continue;
+    throw new TareError(
+      'forbidden',
+      `refusing the submodule ${target} of ${named}: ${address} is an address of this machine or its link`,
+    );
+  }
+}
+
+/** The host of a repository's address, also of `user@host:path`; undefined for other schemes. */
+function gitHostOf(address: string): string | undefined {
+  const [, host] = /^(?:https?|git|ssh):\/\/(?:[^/@]*@)?(\[[^\]]*\]|[^/:?#]+)/i.exec(address) ?? [];
+  const [, short] = /^[A-Za-z0-9._-]+@([A-Za-z0-9._-]+):/.exec(address) ?? [];
+  return (host ?? short)?.replace(/^\[(.*)\]$/, '$1').toLowerCase();
+}
+
 function hostOf(url: URL): string {
   return url.hostname.replace(/^\[(.*)\]$/, '$1').toLowerCase();
 }

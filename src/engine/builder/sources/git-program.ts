@@ -1,0 +1,105 @@
+import { TareError } from '../../../base/errors.ts';
+
+/** Runs git in a directory and gives what it prints. Throws `invalid` with the end of what it complains of. */
+export type Git = (directory: string, args: readonly string[]) => Promise<string>;
+
+export interface GitProgramOptions {
+  /** A directory without a git configuration. */
+  readonly home: string;
+  /** Path of an ssh agent's socket. */
+  readonly agent: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Counted before all others, and for submodules too: what a repository must not make git do. */
+const SAFE = [
+  'core.hooksPath=/dev/null',
+  'core.fsmonitor=false',
+  'core.symlinks=true',
+  'core.autocrlf=false',
+  'protocol.allow=never',
+  'protocol.http.allow=always',
+  'protocol.https.allow=always',
+  'protocol.git.allow=always',
+  'protocol.ssh.allow=always',
+  'protocol.ext.allow=never',
+  'protocol.file.allow=never',
+  'http.followRedirects=false',
+  'submodule.recurse=false',
+  'fetch.recurseSubmodules=false',
+  'transfer.fsckObjects=true',
+  'gc.auto=0',
+  'maintenance.auto=false',
+  'advice.detachedHead=false',
+  'credential.helper=',
+];
+/** Of standard error, in characters. */
+const TOLD = 2000;
+
+/** Throws `not-implemented` when there is no git on this machine. */
+export function gitProgram({ home, agent, signal }: GitProgramOptions): Git {
+  const program = Bun.which('git');
+  if (program === null) {
+    throw new TareError(
+      'not-implemented',
+      'git repositories need the program git, which is not on this machine: install the package git',
+    );
+  }
+  const env = environment(home, agent);
+  const settings = SAFE.flatMap((setting) => ['-c', setting]);
+  return async (directory, args) => {
+    const child = Bun.spawn([program, ...settings, ...args], {
+      cwd: directory,
+      env,
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
+      // Its own group: what git has started is stopped with it.
+      detached: true,
+    });
+    const stop = (): void => {
+      try {
+        process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // It has ended.
+      }
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    try {
+      const [output, complaint, code] = await Promise.all([
+        new Response(child.stdout).text(),
+        new Response(child.stderr).text(),
+        child.exited,
+      ]);
+      if (signal.aborted) throw new TareError('cancelled', 'the build was stopped');
+      if (code === 0) return output;
+      throw new TareError('invalid', lastLines(complaint) || `git ${args[0]} ended with code ${code}`);
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+  };
+}
+
+function environment(home: string, agent: string | undefined): Record<string, string> {
+  const hosts = `${home}/known_hosts`;
+  return {
+    PATH: process.env.PATH ?? '/usr/bin:/bin',
+    HOME: home,
+    XDG_CONFIG_HOME: home,
+    LC_ALL: 'C',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_ATTR_NOSYSTEM: '1',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_ASKPASS: '/bin/false',
+    GIT_ALLOW_PROTOCOL: 'http:https:git:ssh',
+    GIT_LFS_SKIP_SMUDGE: '1',
+    GIT_SSH_COMMAND: `ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=${hosts}`,
+    ...(agent !== undefined && { SSH_AUTH_SOCK: agent }),
+  };
+}
+
+function lastLines(text: string): string {
+  return text.trim().slice(-TOLD);
+}
