@@ -72,7 +72,7 @@ function setup(root: string, layerLimit = () => 1e12, registry: Registries = off
     fetcher: registry,
     pusher: registry,
     registry,
-    events: { emit: () => {}, subscribe: () => () => {} },
+    events: { emit: () => {}, hold: () => () => {}, subscribe: () => () => {} },
     usersOf: (id) => users.get(id) ?? [],
     mountedAt: () => undefined,
     layersInUse: () => snapshotter.layersInUse(),

@@ -28,6 +28,7 @@ class World {
     set: this.set,
     events: {
       emit: ({ action }) => void this.emitted.push(action),
+      hold: () => () => {},
       subscribe: (_since, listener) => {
         this.listeners.add(listener);
         return () => this.listeners.delete(listener);

@@ -67,7 +67,11 @@ class World {
     mounts: { prepare: async () => [], makeTargets() {}, created() {}, release: async () => {} },
     paths: new ContainerPaths(join(this.directory, 'data'), join(this.directory, 'run')),
     waiters: this.waiters,
-    events: { emit: (event) => void this.events.push(event.action), subscribe: () => () => {} },
+    events: {
+      emit: (event) => void this.events.push(event.action),
+      hold: () => () => {},
+      subscribe: () => () => {},
+    },
     log: silentLogger,
     autoRemove: async (id) => void this.removed.push(id),
     postMortem: {

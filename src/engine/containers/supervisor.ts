@@ -112,13 +112,30 @@ export class Supervisor {
   async handleExit(reported: ProcessExit): Promise<void> {
     await this.#restored;
     await this.#starting.get(reported.id);
-    const { set, events, waiters, log } = this.#parts;
+    const { set, events } = this.#parts;
     const ended = set.byId(reported.id);
     if (!ended || !isAlive(ended.state)) return;
     const exit = trueEnd(ended.state, reported);
     const { exitCode, exitCodeKnown, oomKilled, finishedAt } = exit;
     // Releasing takes the runtime's own record away: a daemon that dies meanwhile finds the code here.
     const container = set.note(exit.id, { exitCode, exitCodeKnown, oomKilled, finishedAt });
+    // Docker tells of the end first, then of what it gives back.
+    const tellRest = events.hold(exit.id);
+    try {
+      await this.#handleEnd(container, exit, oomUntold(ended.state), tellRest);
+    } finally {
+      tellRest();
+    }
+  }
+
+  async #handleEnd(
+    container: Container,
+    exit: ProcessExit,
+    tellOom: boolean,
+    tellRest: () => void,
+  ): Promise<void> {
+    const { set, events, waiters, log } = this.#parts;
+    const { exitCode, exitCodeKnown, oomKilled, finishedAt } = exit;
     const brief = container.hostConfig.autoRemove || container.state.ending?.verb === 'remove';
     const [endpoints, autopsy] = await Promise.all([
       this.#launcher.release(container).catch((error) => {
@@ -141,8 +158,9 @@ export class Supervisor {
       death,
     });
     const after = set.record(exit.id, { state, endpoints: [...endpoints], ports: [] });
-    if (exit.oomKilled && oomUntold(ended.state)) events.emit(containerEvent(after, 'oom'));
+    if (oomKilled && tellOom) events.emit(containerEvent(after, 'oom'));
     events.emit(containerEvent(after, 'die', dieAttributes(exit, death, container.state.startedAt)));
+    tellRest();
     if (restarts) this.#restarter.schedule(after, finishedAt - container.state.startedAt);
     else this.#restarter.forget(exit.id);
     waiters.notify(exit.id, 'exit', { exitCode: exit.exitCode });

@@ -42,6 +42,22 @@ describe('event log', () => {
     expect(times).toEqual([50n, 51n, 52n, 60n]);
   });
 
+  test('what is kept back of a container comes in order when it may, and nothing else waits', () => {
+    const log = new EventLog(silentLogger);
+    const seen: string[] = [];
+    log.subscribe(undefined, (one) => seen.push(one.action));
+    const of = (container: string, action: string) => ({ ...event(action), attributes: { container } });
+    const tell = log.hold('c1');
+    log.emit(of('c1', 'disconnect'));
+    log.emit(of('c2', 'other'));
+    log.emit(of('c1', 'unmount'));
+    log.emit(event('die'));
+    tell();
+    tell();
+    log.emit(of('c1', 'connect'));
+    expect(seen).toEqual(['other', 'die', 'disconnect', 'unmount', 'connect']);
+  });
+
   test('a listener that throws or leaves does not keep the others from it', () => {
     const log = new EventLog(silentLogger);
     const seen: EngineEvent[] = [];

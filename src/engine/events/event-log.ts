@@ -9,6 +9,8 @@ export class EventLog implements EventBus {
   readonly #listeners = new Set<(event: EngineEvent) => void>();
   readonly #now: () => bigint;
   readonly #log: Logger;
+  /** What is kept back, by container. */
+  readonly #held = new Map<string, Array<Omit<EngineEvent, 'timeNano'>>>();
   /** A ring; `#next` is the place of the next event, and of the oldest once the ring is full. */
   readonly #ring: EngineEvent[] = [];
   #next = 0;
@@ -26,6 +28,21 @@ export class EventLog implements EventBus {
   }
 
   emit(event: Omit<EngineEvent, 'timeNano'>): void {
+    const held = this.#held.get(event.attributes.container ?? '');
+    if (held) held.push(event);
+    else this.#tell(event);
+  }
+
+  hold(container: string): () => void {
+    const held = this.#held.get(container) ?? [];
+    this.#held.set(container, held);
+    return () => {
+      if (this.#held.get(container) === held) this.#held.delete(container);
+      for (const event of held.splice(0)) this.#tell(event);
+    };
+  }
+
+  #tell(event: Omit<EngineEvent, 'timeNano'>): void {
     // Times never go back nor repeat: a client that reconnects with the last one's time misses nothing.
     const now = this.#now();
     this.#last = now > this.#last ? now : this.#last + 1n;

@@ -41,6 +41,7 @@ beforeEach(() => {
     mountedAt: (id) => (mounted.has(id) ? '/view' : undefined),
     events: {
       emit: (event) => void events.push(`${event.action} ${event.attributes.name}`),
+      hold: () => () => {},
       subscribe: () => () => {},
     },
   });

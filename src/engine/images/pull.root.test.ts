@@ -130,7 +130,7 @@ describe('pull', () => {
       fetcher,
       pusher: offlineRegistry,
       registry: offlineRegistry,
-      events: { emit: () => {}, subscribe: () => () => {} },
+      events: { emit: () => {}, hold: () => () => {}, subscribe: () => () => {} },
       mountedAt: () => undefined,
       usersOf: () => [],
       layersInUse: () => [],
