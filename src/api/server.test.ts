@@ -26,7 +26,7 @@ describe('versions and headers', () => {
         'docker-experimental': 'false',
         ostype: 'linux',
         server: 'Tare/0.1.0 (linux)',
-        'builder-version': '1',
+        'builder-version': '2',
         swarm: 'inactive',
         pragma: 'no-cache',
         'cache-control': 'no-cache, no-store, must-revalidate',

@@ -4,7 +4,7 @@ import type { Job } from './build/jobs.ts';
 import { solve } from './build/solve.ts';
 import type { ControlParts } from './control.ts';
 import { worker } from './control.ts';
-import { GrpcError } from './grpc/grpc-error.ts';
+import { CODES, GrpcError, toGrpc } from './grpc/grpc-error.ts';
 import { type Methods, type ServerCall, unary } from './grpc/server.ts';
 import {
   BRIDGE,
@@ -15,6 +15,7 @@ import {
   ReturnRequest,
 } from './proto/gateway.ts';
 import type { ValueOf } from './proto/message.ts';
+import type { Status } from './proto/status.ts';
 
 /** What a driving client may use of us. */
 const CAPABILITIES = [
@@ -75,15 +76,22 @@ export function gatewayMethods(control: ControlParts): Methods {
     [`${BRIDGE}Return`]: unary(ReturnRequest, Empty, async ({ result, error }, call) => {
       const job = await jobOf(call);
       if (error !== undefined) {
-        const details = (error.details ?? []).map(({ typeUrl = '', value = new Uint8Array() }) => ({
-          typeUrl,
-          value,
-        }));
-        job.return({ error: new GrpcError(error.code ?? 2, error.message ?? '', details) });
+        const { failure } = job;
+        const isOurs = failure !== undefined && (error.message ?? '').includes(failure.message);
+        job.return({ error: isOurs ? failure : errorOf(error) });
       } else job.return({ ref: result?.ref?.id ?? '', metadata: result?.metadata ?? {} });
       return {};
     }),
   };
+}
+
+function errorOf({
+  code = CODES.unknown,
+  message = '',
+  details = [],
+}: Partial<ValueOf<typeof Status>>): GrpcError {
+  const known = details.map(({ typeUrl = '', value = new Uint8Array() }) => ({ typeUrl, value }));
+  return new GrpcError(code, message, known);
 }
 
 async function drive(
@@ -100,7 +108,10 @@ async function drive(
     );
   }
   const session = await sessions.get(job.sessionId, call.signal);
-  const built = await solve(parts, job, session, frontend, frontendOpt, call.signal);
+  const built = await solve(parts, job, session, frontend, frontendOpt, call.signal).catch((error) => {
+    job.failure = toGrpc(error);
+    throw job.failure;
+  });
   const id = randomUUID();
   job.results.set(id, built);
   const config = Buffer.from(JSON.stringify(built.config));

@@ -51,10 +51,39 @@ function exportsOf({ images, snapshotter, trees }: Engine, directory: string): B
         mounts: snapshotter.viewMounts(layers),
         binds: [],
       });
-      const { tar } = await tree.pack('/');
-      void tree.close();
-      return tar;
+      try {
+        const { tar } = await tree.pack('/');
+        return closing(tar, () => tree.close());
+      } catch (error) {
+        await tree.close();
+        throw error;
+      }
     },
     archive: (imageId) => images.save([imageId]),
   };
+}
+
+/** A stream that lets go of what it reads from when it is over. */
+function closing(
+  stream: ReadableStream<Uint8Array>,
+  close: () => Promise<void>,
+): ReadableStream<Uint8Array> {
+  const reader = stream.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (!done) return controller.enqueue(value);
+        await close();
+        controller.close();
+      } catch (error) {
+        await close();
+        controller.error(error);
+      }
+    },
+    async cancel(reason) {
+      await reader.cancel(reason);
+      await close();
+    },
+  });
 }

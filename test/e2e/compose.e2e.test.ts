@@ -2,12 +2,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { dockerCompose } from '../../scripts/images/docker-compose.ts';
+import { dockerPlugin } from '../../scripts/images/docker-plugin.ts';
 import { messageOf } from '../../src/base/errors.ts';
 import { until } from '../support/command.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
 
-const plugin = await dockerCompose().catch((error: unknown) => {
+const plugin = await dockerPlugin('docker-compose').catch((error: unknown) => {
   console.error(`docker-compose is not tested: its package cannot be fetched: ${messageOf(error)}`);
   return undefined;
 });

@@ -15,9 +15,9 @@ import { volumeUsers } from './volumes.ts';
 
 type Dependencies = Pick<ApiDependencies, 'system' | 'containers' | 'images' | 'volumes' | 'version' | 'now'>;
 
-/** Headers of `/_ping`. Builder-Version 1: there is no BuildKit behind this daemon. */
+/** Headers of `/_ping`. Builder-Version 2: BuildKit's protocol is spoken on `/grpc`. */
 const PING_HEADERS = {
-  'Builder-Version': '1',
+  'Builder-Version': '2',
   'Cache-Control': 'no-cache, no-store, must-revalidate',
   Pragma: 'no-cache',
   Swarm: 'inactive',

@@ -14,6 +14,8 @@ export class Job {
   readonly progress = new Progress();
   /** Of the solves of a driving client, by the reference that it was given. */
   readonly results = new Map<string, BuildResult>();
+  /** How the last solve of a driving client failed: it comes back in the client's own words. */
+  failure: GrpcError | undefined;
   /** Aborted when the client gives the build up. */
   readonly signal: AbortSignal;
   readonly #returned = Promise.withResolvers<Returned>();

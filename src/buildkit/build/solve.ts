@@ -9,11 +9,17 @@ import { ContextReader } from './contexts.ts';
 import { withSource } from './error-source.ts';
 import type { Job } from './jobs.ts';
 
-/** Frontends that are ours: the Dockerfile one, by name or as the image that `# syntax=` names. */
-function isOurs(frontend: string, attributes: Attributes): boolean {
-  if (frontend === 'dockerfile.v0') return true;
-  const source = attributes.source ?? attributes.cmdline ?? '';
-  return frontend === 'gateway.v0' && /^(docker\.io\/)?docker\/dockerfile(-upstream)?(:|@|$)/.test(source);
+/**
+ * The frontend that a client asks for, unless it is ours: the Dockerfile one, by name or as an image, which may come from
+ * somebody's mirror (`registry.example/docker/dockerfile:1`).
+ */
+function foreignFrontend(frontend: string, attributes: Attributes): string | undefined {
+  const source = frontend === 'gateway.v0' ? (attributes.source ?? '') : '';
+  const image = attributes['build-arg:BUILDKIT_SYNTAX'] || source || attributes.cmdline || '';
+  if (frontend !== 'dockerfile.v0' && frontend !== 'gateway.v0') return frontend;
+  if (image === '' ? frontend === 'dockerfile.v0' : /(^|\/)dockerfile(-upstream)?([:@]|$)/.test(image))
+    return undefined;
+  return image || frontend;
 }
 
 /** Builds what a frontend's options say. Throws errors that know their lines of the Dockerfile. */
@@ -25,11 +31,11 @@ export async function solve(
   attributes: Attributes,
   caller: AbortSignal,
 ): Promise<BuildResult> {
-  if (!isOurs(frontend, attributes)) {
-    const name = frontend === 'gateway.v0' ? (attributes.source ?? frontend) : frontend;
+  const foreign = foreignFrontend(frontend, attributes);
+  if (foreign !== undefined) {
     throw new TareError(
       'not-implemented',
-      `frontend ${name} is not supported: this builder has its own, for Dockerfiles`,
+      `frontend ${foreign} is not supported: this builder has its own, for Dockerfiles`,
     );
   }
   if (attributes.requestid !== undefined) {
