@@ -1,8 +1,8 @@
 import type { Logger } from '../base/log.ts';
 import type { BuildKit } from '../buildkit/buildkit.ts';
+import type { BuildCache } from '../engine/builder/build-cache.ts';
 import type { Builder } from '../engine/builder/builder.ts';
 import type { DockerfileChecks } from '../engine/builder/checks.ts';
-import type { StepCache } from '../engine/builder/step-cache.ts';
 import type { ContainerArchives } from '../engine/containers/container-archives.ts';
 import type { ContainerService } from '../engine/containers/containers.ts';
 import type { ApiClient } from '../engine/containers/death.ts';
@@ -29,7 +29,7 @@ export interface ApiDependencies {
   readonly images: ImageService;
   readonly builder: Builder;
   readonly dockerfileChecks: DockerfileChecks;
-  readonly buildCache: Pick<StepCache, 'clear'>;
+  readonly buildCache: BuildCache;
   /** Loaded when the first client asks for it. */
   readonly buildkit: () => Promise<BuildKit>;
   readonly imageMounts: Pick<ImageMounts, 'mount' | 'unmount' | 'list'>;

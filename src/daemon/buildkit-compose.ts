@@ -64,10 +64,7 @@ function exportsOf({ images, snapshotter, trees }: Engine, directory: string): B
 }
 
 /** A stream that lets go of what it reads from when it is over. */
-function closing(
-  stream: ReadableStream<Uint8Array>,
-  close: () => Promise<void>,
-): ReadableStream<Uint8Array> {
+function closing(stream: ReadableStream<Uint8Array>, close: () => Promise<void>): ReadableStream<Uint8Array> {
   const reader = stream.getReader();
   return new ReadableStream({
     async pull(controller) {

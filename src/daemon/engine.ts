@@ -6,6 +6,7 @@ import { RootedThreads } from '../archive/rooted/rooted-threads.ts';
 import { buildVersion } from '../base/build-version.ts';
 import type { Logger } from '../base/log.ts';
 import { LocalContentStore } from '../content/local-store.ts';
+import { BuildCacheStore } from '../engine/builder/build-cache-store.ts';
 import { KeptContextStore } from '../engine/builder/context/kept-context-store.ts';
 import { LocalChecks } from '../engine/builder/dockerfile-checks.ts';
 import { ImageBuilder } from '../engine/builder/image-builder.ts';
@@ -38,7 +39,7 @@ import { createRuntime } from '../runtime/crun-runtime.ts';
 import { readMachine } from '../runtime/machine.ts';
 import { openSnapshotter } from '../snapshots/open.ts';
 import { Database } from '../store/database.ts';
-import { BuildStepTable } from '../store/tables/build-steps.ts';
+import { BuildCacheTable } from '../store/tables/build-cache.ts';
 import { ContainerTable } from '../store/tables/containers.ts';
 import { ImageTable } from '../store/tables/images.ts';
 import { LayerBlobTable } from '../store/tables/layer-blobs.ts';
@@ -119,6 +120,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     containerName: (id) => set.byId(id)?.name,
   });
   const fetcher = new RegistryClient(registryConfig(config));
+  const buildSteps = new BuildCacheTable(database);
   const images = new ImageStore({
     rows: new ImageTable(database),
     content,
@@ -141,6 +143,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     layersInUse: () => [
       initLayer,
       ...snapshotter.layersInUse(),
+      ...buildSteps.layers(),
       ...set.list().flatMap(({ mounts: points }) => points.flatMap(({ image }) => image?.layers ?? [])),
     ],
     unfinished: new UnfinishedTable(database),
@@ -216,18 +219,23 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     logDrivers: DRIVER_NAMES,
   });
 
-  const buildCache = new BuildStepTable(database);
   const builder = new ImageBuilder({
     images,
     containers,
-    archives,
-    layerOf: (id) => snapshotter.diff(id),
-    cache: buildCache,
+    snapshotter,
+    cache: buildSteps,
     trees,
     root: join(dataRoot, 'build'),
+    memory: join(execRoot, 'build-secrets'),
     log,
   });
   const keptContexts = new KeptContextStore({ root: join(dataRoot, 'build', 'kept'), log });
+  const buildCache = new BuildCacheStore({
+    steps: buildSteps,
+    mounts: builder.caches,
+    snapshotter,
+    images,
+  });
   const check = new StoreCheck({
     images,
     containers: set,
@@ -285,6 +293,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     async close(): Promise<void> {
       running.close();
       keptContexts.close();
+      builder.close();
       await images.close();
       await networks.close();
       networking.close();

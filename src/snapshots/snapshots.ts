@@ -83,7 +83,21 @@ export interface Snapshotter {
 }
 
 /** A layer's tar, plain, or packed as registries and archives have it. */
-export type LayerSource = ReadableStream<Uint8Array> | PackedLayer;
+export type LayerSource = ReadableStream<Uint8Array> | PackedLayer | MemberLayer;
+
+/** A layer that is put together of files: the thread that stores it reads them itself. */
+export interface MemberLayer {
+  /** In batches of some hundred. */
+  readonly members: Iterable<readonly LayerMember[]> | AsyncIterable<readonly LayerMember[]>;
+}
+
+export interface LayerMember {
+  /** The member's tar header; of one without contents, or with its contents and padding behind it, all of it. */
+  readonly header: Uint8Array;
+  /** Byte string: a regular file whose first `size` bytes are the contents; it must not change meanwhile. */
+  readonly path?: string;
+  readonly size?: number;
+}
 
 /** A layer that may be compressed (gzip, zstd): unpacked in the thread that stores it. */
 export interface PackedLayer {

@@ -1,7 +1,7 @@
 import { messageOf, TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import type { BuildCache } from '../../engine/builder/build-cache.ts';
 import type { Builder, BuildRequest } from '../../engine/builder/builder.ts';
-import type { StepCache } from '../../engine/builder/step-cache.ts';
 import type { RegistryAuth } from '../../engine/images/images.ts';
 import { familiarString, parseReference, withDefaultTag } from '../../oci/reference.ts';
 import { bodyStream } from '../body.ts';
@@ -17,7 +17,7 @@ import type { Route } from '../router.ts';
 
 interface Dependencies {
   readonly builder: Builder;
-  readonly buildCache: Pick<StepCache, 'clear'>;
+  readonly buildCache: BuildCache;
   readonly log: Logger;
 }
 
@@ -55,9 +55,10 @@ export function buildRoutes({ builder, buildCache, log }: Dependencies): Route[]
     {
       method: 'POST',
       pattern: '/build/prune',
-      handle(x) {
-        buildCache.clear();
-        x.json(200, { CachesDeleted: null, SpaceReclaimed: 0 });
+      async handle(x) {
+        const keepBytes = integer(x, 'keep-storage') ?? 0;
+        const { deleted, reclaimed } = await buildCache.prune({ all: flag(x, 'all'), keepBytes });
+        x.json(200, { CachesDeleted: deleted, SpaceReclaimed: reclaimed });
       },
     },
     {

@@ -1,10 +1,6 @@
 import { posix } from 'node:path';
 import { TareError } from '../../base/errors.ts';
-import { DockerfileError } from './dockerfile/dockerfile-error.ts';
-import { expandText, expandWord, type Lookup } from './dockerfile/expand.ts';
-import type { Heredoc, Statement } from './dockerfile/parse.ts';
-import { unknownWord } from './dockerfile/unknown-word.ts';
-import { jsonWords, rawWords } from './dockerfile/words.ts';
+import type { AddInstruction, CopyInstruction } from './dockerfile/instructions.ts';
 
 /** A COPY or ADD with its variables replaced. */
 export interface CopyRequest {
@@ -16,7 +12,7 @@ export interface CopyRequest {
   /** A stage or an image; empty: the context. */
   readonly from: string;
   readonly chown: string;
-  /** Octal digits or empty. */
+  /** For `parseModeChange`, or empty. */
   readonly chmod: string;
   readonly checksum: string;
   /** `--unpack`; undefined: as the source's kind has it. */
@@ -39,66 +35,26 @@ export interface InlineFile {
     /** Hex, of its bytes. */
     readonly sha256: string;
     readonly read: () => AsyncIterable<Uint8Array>;
+    /** Where on this host they lie. */
+    readonly path: string;
   };
 }
 
-const FLAGS: Readonly<Record<string, readonly string[]>> = {
-  ADD: ['chown', 'chmod', 'link', 'exclude', 'checksum', 'keep-git-dir', 'unpack'],
-  COPY: ['from', 'chown', 'chmod', 'link', 'parents', 'exclude'],
-};
-
-/** Reads a COPY or ADD. Throws `DockerfileError`. */
-export function copyRequest(
-  statement: Statement,
-  lookup: Lookup,
-  escapeChar: string,
-  workingDir: string,
-): CopyRequest {
-  const { name, span } = statement;
-  const flags = new Map<string, string[]>();
-  const known = FLAGS[name] ?? [];
-  for (const flag of statement.flags) {
-    if (!known.includes(flag.name)) throw new DockerfileError(unknownWord('flag', flag.name, known), span);
-    flags.set(flag.name, [...(flags.get(flag.name) ?? []), expandWord(flag.value, lookup, escapeChar)]);
-  }
-  const flag = (key: string): string => flags.get(key)?.at(-1) ?? '';
-  const chmod = flag('chmod');
-  if (chmod !== '' && !/^[0-7]{3,4}$/.test(chmod)) {
-    throw new DockerfileError(`invalid chmod parameter: '${chmod}'. it should be octal string`, span);
-  }
-  const words = jsonWords(statement.rest) ?? rawWords(statement.rest, escapeChar);
-  const expanded = words.map((word) => (isHeredoc(word) ? word : expandWord(word, lookup, escapeChar)));
-  const destination = expanded.pop();
-  if (destination === undefined || expanded.length === 0) {
-    throw new DockerfileError(
-      `${name} requires at least two arguments, but only ${words.length} was provided. Destination could not be determined`,
-      span,
-    );
-  }
-  const inline = statement.heredocs.map((heredoc) => ({
-    name: heredoc.name,
-    content: heredocText(heredoc, lookup, escapeChar),
-  }));
+/** What a COPY or ADD with its variables replaced asks for. */
+export function copyRequestOf(step: CopyInstruction | AddInstruction, workingDir: string): CopyRequest {
+  const { sources, inline, destination, chown, chmod, exclude, parents } = step;
   return {
-    sources: expanded.filter((word) => !isHeredoc(word)),
-    inline,
+    sources,
+    inline: inline.map(({ name, content }) => ({ name, content })),
     destination: absolute(destination, workingDir),
-    from: flag('from'),
-    chown: flag('chown'),
+    from: step.kind === 'copy' ? step.from : '',
+    chown,
     chmod,
-    checksum: flag('checksum'),
-    unpack: flags.has('unpack') ? flag('unpack') !== 'false' : undefined,
-    exclude: flags.get('exclude') ?? [],
-    parents: flags.has('parents') && flag('parents') !== 'false',
+    checksum: step.kind === 'add' ? step.checksum : '',
+    unpack: step.kind === 'add' ? step.unpack : undefined,
+    exclude,
+    parents,
   };
-}
-
-export function heredocText({ content, expand }: Heredoc, lookup: Lookup, escapeChar: string): string {
-  return expand ? expandText(content, lookup, escapeChar) : content;
-}
-
-function isHeredoc(word: string): boolean {
-  return /^<<-?["']?[\w.-]/.test(word);
 }
 
 function absolute(path: string, workingDir: string): string {

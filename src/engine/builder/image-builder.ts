@@ -1,72 +1,72 @@
-import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { MountedRoot, RootedTree, RootedTrees } from '../../archive/rooted/rooted.ts';
-import { isKind, messageOf, TareError } from '../../base/errors.ts';
-import { newId } from '../../base/ids.ts';
+import type { RootedTrees } from '../../archive/rooted/rooted.ts';
+import { messageOf, TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import { formatPlatform, hostPlatform, parsePlatform } from '../../oci/platform.ts';
-import { parseReference } from '../../oci/reference.ts';
-import { resolveUser } from '../../runtime/spec/user.ts';
-import type { ContainerArchives } from '../containers/container-archives.ts';
-import type { Image, ImageService } from '../images/images.ts';
+import type { Snapshotter } from '../../snapshots/snapshots.ts';
+import type { ContainerService } from '../containers/containers.ts';
+import type { ImageService, ImageWork } from '../images/images.ts';
+import { Build } from './build.ts';
 import type {
   BuildContext,
   BuildEvent,
   Builder,
   BuildRequest,
   BuildResult,
-  PlannedStep,
   RemoteContext,
-  VertexEvent,
 } from './builder.ts';
-import { dropIgnored, firstFile, readDockerfile } from './context/context-files.ts';
-import type { SourceTree, TargetTree } from './copier.ts';
-import { withExcerpt } from './dockerfile/dockerfile-error.ts';
-import { parseDockerfile, type Span } from './dockerfile/parse.ts';
-import { findStage, neededStages, type Stage, stagesOf } from './dockerfile/stages.ts';
-import { platformArguments, Scope } from './scope.ts';
+import { dropIgnored, readDockerfile } from './context/context-files.ts';
+import { keyOf } from './graph/graph.ts';
+import { CacheMounts } from './operations/cache-mounts.ts';
+import { ContextTree } from './operations/context-tree.ts';
+import type { Environment } from './operations/environment.ts';
+import { Limits } from './operations/limits.ts';
+import { Roots } from './operations/roots.ts';
+import { MemoryDirectory } from './operations/run-mounts.ts';
 import { remoteContext } from './sources/remote-context.ts';
-import { StageBuilder, type StageParts } from './stage-builder.ts';
 import type { StepCache } from './step-cache.ts';
 import { StepContainers } from './step-containers.ts';
 
 /** What the builder takes. */
 export interface ImageBuilderParts {
-  readonly images: Pick<ImageService, 'get' | 'find' | 'createImage' | 'pull' | 'tag'>;
-  readonly containers: StageParts['containers'];
-  readonly archives: Pick<ContainerArchives, 'stat' | 'get' | 'put'>;
-  readonly layerOf: (containerId: string) => ReadableStream<Uint8Array>;
+  readonly images: Pick<ImageService, 'find' | 'pull' | 'tag' | 'work'>;
+  readonly containers: Pick<ContainerService, 'create' | 'attach' | 'start' | 'wait' | 'remove' | 'kill'>;
+  readonly snapshotter: Pick<Snapshotter, 'prepare' | 'mounts' | 'viewMounts' | 'diff' | 'remove'>;
   readonly cache: StepCache;
   readonly trees: RootedTrees;
   /** Directory of the builder's own: contexts while they are built, and caches of RUN. */
   readonly root: string;
+  /** For what must never lie on a disk; a file system in memory is mounted there when it is needed. */
+  readonly memory: string;
   readonly log: Logger;
 }
 
-/** An image's root as a place to copy from. */
-interface Source {
-  readonly tree: SourceTree;
-  readonly key: string;
-  readonly close: () => Promise<void>;
-}
-
-const SCRATCH_KEY = 'scratch';
-
-/** Builds images by containers: RUN in one that runs, COPY into one that does not. */
+/** Builds images: keeps contexts while they are built, and all builds from doing too much at once. */
 export class ImageBuilder implements Builder {
   readonly #parts: ImageBuilderParts;
   readonly #steps: StepContainers;
+  readonly #roots: Roots;
+  readonly #limits = new Limits();
+  readonly #memory: MemoryDirectory;
+  /** Directories of `RUN --mount=type=cache`. */
+  readonly caches: CacheMounts;
 
   constructor(parts: ImageBuilderParts) {
-    this.#steps = new StepContainers(parts.containers, join(parts.root, 'steps'));
-    this.#parts = { ...parts, containers: this.#steps };
+    this.#parts = parts;
+    const { root, snapshotter, trees } = parts;
+    this.#steps = new StepContainers(parts.containers, join(root, 'steps'));
+    this.#roots = new Roots({ snapshotter, trees, at: join(root, 'mount') });
+    this.#memory = new MemoryDirectory(parts.memory);
+    this.caches = new CacheMounts(join(root, 'caches'));
   }
 
-  sweepContainers(): Promise<void> {
-    return this.#steps.sweep(this.#parts.log);
+  /** Takes away the containers of the last daemon's builds, once containers are known. */
+  async sweepContainers(): Promise<void> {
+    await this.#steps.sweep(this.#parts.log);
+    this.#memory.close();
   }
 
+  /** Takes away contexts of builds that the last daemon was in the midst of. */
   async sweep(): Promise<void> {
     await rm(join(this.#parts.root, 'contexts'), { recursive: true, force: true });
     for (const name of ['contexts', 'caches', 'mount']) {
@@ -74,13 +74,15 @@ export class ImageBuilder implements Builder {
     }
   }
 
+  /** Takes away what is mounted. */
+  close(): void {
+    this.#memory.close();
+  }
+
   async build(request: BuildRequest, report: (event: BuildEvent) => void): Promise<BuildResult> {
-    refuseUnbuilt(request);
     const own = await mkdtemp(join(this.#parts.root, 'contexts', 'c-'));
     try {
-      const directory = request.context.kind === 'directory' ? request.context.path : own;
-      const text = await this.#readContext(request, request.context, directory);
-      return await new Build(this.#parts, request, report, directory).run(text);
+      return await this.#parts.images.work((work) => this.#build(request, report, own, work));
     } finally {
       await rm(own, { recursive: true, force: true }).catch((error) => {
         this.#parts.log.warn('removing the context of a build', { error: messageOf(error) });
@@ -88,19 +90,73 @@ export class ImageBuilder implements Builder {
     }
   }
 
-  /** Brings the context into the directory, unless it is there, and gives the Dockerfile's text. */
-  async #readContext(
-    { dockerfile }: BuildRequest,
+  async #build(
+    request: BuildRequest,
+    report: (event: BuildEvent) => void,
+    own: string,
+    work: ImageWork,
+  ): Promise<BuildResult> {
+    const { images, cache, snapshotter } = this.#parts;
+    const { dockerfile } = request;
+    const tree = await this.#open(request.context, join(own, 'context'), request);
+    const text = 'text' in dockerfile ? dockerfile.text : await this.#dockerfile(tree, dockerfile.path);
+    const contexts = new Map([['', Promise.resolve(tree)]]);
+    const environment: Environment = {
+      request,
+      layers: work.layers,
+      roots: this.#roots,
+      containers: this.#steps,
+      layerOf: (id, hidden) => snapshotter.diff(id, hidden),
+      limits: this.#limits,
+      context: (name) => {
+        const context = request.contexts[name];
+        let opened = contexts.get(name);
+        if (!opened) {
+          if (!context || context.kind === 'image') {
+            throw new TareError('internal', `there is no context ${name}`);
+          }
+          opened = this.#open(context, join(own, `n-${keyOf(name).slice(0, 16)}`), undefined);
+          contexts.set(name, opened);
+        }
+        return opened;
+      },
+      scratch: own,
+      memory: () => this.#memory.open(),
+    };
+    const build = new Build({ images, work, cache, caches: this.caches, environment, request, report });
+    return await build.run(text, 'path' in dockerfile ? dockerfile.path : dockerfile.name);
+  }
+
+  /** Brings a context into a directory unless it is in one. `request`: of the build's own context. */
+  async #open(
     context: BuildContext,
     directory: string,
-  ): Promise<string> {
-    const tree = await this.#openContext(directory);
+    request: BuildRequest | undefined,
+  ): Promise<ContextTree> {
+    if (context.kind === 'directory') return new ContextTree(context.path, context.digestOf);
+    await mkdir(directory);
+    const tree = await this.#roots.directory(directory);
     try {
       await tree.enter('/');
-      if (context.kind === 'tar') await tree.unpack(context.stream, { keepKinds: false, owner: undefined });
-      const text = 'text' in dockerfile ? dockerfile.text : await readDockerfile(tree, dockerfile.path);
-      if (context.kind === 'tar' && 'path' in dockerfile) await dropIgnored(tree, directory, dockerfile.path);
-      return text;
+      await tree.unpack(context.stream, { keepKinds: false, owner: undefined });
+      // Read first: the ignore file may name it.
+      if (request && 'path' in request.dockerfile) {
+        const { path } = request.dockerfile;
+        const text = await readDockerfile(tree, path);
+        await dropIgnored(tree, directory, path);
+        return new ContextTree(directory, undefined, text);
+      }
+    } finally {
+      await tree.close();
+    }
+    return new ContextTree(directory);
+  }
+
+  async #dockerfile(context: ContextTree, path: string): Promise<string> {
+    if (context.dockerfile !== undefined) return context.dockerfile;
+    const tree = await this.#roots.directory(context.path);
+    try {
+      return await readDockerfile(tree, path);
     } finally {
       await tree.close();
     }
@@ -109,292 +165,4 @@ export class ImageBuilder implements Builder {
   remoteContext(address: string, signal: AbortSignal, dockerfile?: string): Promise<RemoteContext> {
     return remoteContext(address, join(this.#parts.root, 'contexts'), signal, dockerfile);
   }
-
-  #openContext(directory: string): Promise<RootedTree> {
-    return this.#parts.trees.open(contextRoot(this.#parts.root, directory));
-  }
-}
-
-function contextRoot(root: string, directory: string): MountedRoot {
-  return {
-    kind: 'mounted',
-    at: join(root, 'mount'),
-    mounts: [{ type: 'none', source: directory, options: ['bind'] }],
-    binds: [],
-  };
-}
-
-/** What the contract has and this builder not yet. */
-function refuseUnbuilt({ contexts, noCache }: BuildRequest): void {
-  if (Object.values(contexts).some(({ kind }) => kind !== 'image') || Array.isArray(noCache)) {
-    throw new TareError('not-implemented', 'named contexts and --no-cache-filter are not supported yet');
-  }
-}
-
-/** One build. */
-class Build {
-  readonly #parts: ImageBuilderParts;
-  readonly #request: BuildRequest;
-  readonly #report: (event: BuildEvent) => void;
-  readonly #context: string;
-  readonly #done = new Map<Stage, Image>();
-  #stages: readonly Stage[] = [];
-  readonly #id = newId();
-  readonly #plan: PlannedStep[] = [];
-  #vertex: VertexEvent | undefined;
-  #number = 0;
-  /** Where the step in work stands. */
-  #at: Span | undefined;
-
-  constructor(
-    parts: ImageBuilderParts,
-    request: BuildRequest,
-    report: (event: BuildEvent) => void,
-    context: string,
-  ) {
-    this.#parts = parts;
-    this.#request = request;
-    this.#report = report;
-    this.#context = context;
-  }
-
-  /** `text`: the Dockerfile. */
-  async run(text: string): Promise<BuildResult> {
-    const { dockerfile } = this.#request;
-    try {
-      return await this.#run(text);
-    } catch (error) {
-      if (this.#vertex) this.#tell({ completed: Date.now(), error: messageOf(error) });
-      const path = 'path' in dockerfile ? dockerfile.path : dockerfile.name;
-      throw withExcerpt(error, { path, text }, this.#at);
-    }
-  }
-
-  async #run(text: string): Promise<BuildResult> {
-    const { args, target, labels, tags } = this.#request;
-    const platform = this.#platform();
-    const builtin = platformArguments(platform);
-    const file = parseDockerfile(text);
-    const { stages, globals } = stagesOf(file, (name) => args[name] ?? builtin[name]);
-    this.#stages = stages;
-    const needed = neededStages(stages, target);
-    for (const stage of needed) for (const { text } of [stage.from, ...stage.statements]) this.#planned(text);
-    if (Object.keys(labels).length > 0) this.#planned('LABEL');
-    this.#report({ kind: 'plan', steps: [...this.#plan] });
-    let image: Image | undefined;
-    for (const stage of needed) {
-      this.#step(stage.from.text, stage.from.span);
-      const base = await this.#base(stage);
-      this.#tell({ completed: Date.now(), result: base.id });
-      const scope = new Scope(args, builtin, globalValues(globals, args));
-      const builder = new StageBuilder(this.#stageParts(file.escapeChar, base), scope, base);
-      image = await builder.run(stage);
-      if (stage === needed.at(-1)) image = await builder.label(labels);
-      this.#done.set(stage, image);
-    }
-    if (!image) throw new TareError('internal', 'a build without stages');
-    this.#at = undefined;
-    for (const tag of tags) await this.#parts.images.tag(image.id, tag);
-    return { id: image.id, config: image.config, layers: image.config.rootfs.diff_ids, warnings: [] };
-  }
-
-  #planned(text: string): void {
-    const vertex = `sha256:${createHash('sha256').update(`${this.#id} ${this.#plan.length}`).digest('hex')}`;
-    this.#plan.push({ text, vertex, trigger: false });
-  }
-
-  /** Of the vertex in work. */
-  #tell(change: Partial<VertexEvent>): void {
-    if (!this.#vertex) return;
-    this.#vertex = { ...this.#vertex, ...change };
-    this.#report(this.#vertex);
-  }
-
-  #platform(): { os: string; architecture: string; variant?: string } {
-    const host = hostPlatform();
-    const { platform } = this.#request;
-    if (platform === '') return host;
-    const wanted = parsePlatform(platform);
-    if (wanted.os === host.os && wanted.architecture === host.architecture) return host;
-    throw new TareError(
-      'not-implemented',
-      `building for ${platform} is not supported: this machine is ${formatPlatform(host)}`,
-    );
-  }
-
-  #step(text: string, span: Span | undefined): void {
-    this.#at = span;
-    const index = this.#number++;
-    if (!this.#plan[index]) this.#planned(text);
-    const { vertex = '' } = this.#plan[index] ?? {};
-    if (this.#plan[index]?.text !== text) {
-      // A trigger of the base image's, or what stands for --label.
-      this.#plan[index] = { text, vertex, trigger: span === undefined };
-      this.#report({ kind: 'plan', steps: [...this.#plan] });
-    }
-    const inputs = this.#vertex ? [this.#vertex.id] : [];
-    const name = `[${this.#number}/${this.#plan.length}] ${text}`;
-    this.#vertex = { kind: 'vertex', id: vertex, name, inputs };
-    this.#tell({ started: Date.now() });
-  }
-
-  #stageParts(escapeChar: string, base: Image): StageParts {
-    const { images, containers, cache, layerOf, root } = this.#parts;
-    return {
-      images,
-      containers,
-      cache,
-      layerOf,
-      escapeChar,
-      request: this.#request,
-      mayReuse: this.#reusable(base),
-      files: (id) => this.#files(id),
-      owner: (text, id) => this.#owner(text, id),
-      source: (from) => this.#source(from),
-      mounts: {
-        context: this.#context,
-        caches: join(root, 'caches'),
-        image: async (ref) => (await this.#imageOf(ref)).id,
-      },
-      scratch: join(root, 'contexts'),
-      step: (text, span) => this.#step(text, span),
-      tell: (change) => this.#tell(change),
-      output: (stream, data) => this.#report({ kind: 'log', vertex: this.#vertex?.id ?? '', stream, data }),
-    };
-  }
-
-  /** With --cache-from, only what the named images were made of. */
-  #reusable(base: Image): (imageId: string) => boolean {
-    const { cacheFrom } = this.#request;
-    if (cacheFrom.length === 0) return () => true;
-    const { images } = this.#parts;
-    const allowed = new Set([base.id]);
-    for (const ref of cacheFrom) {
-      for (let image = images.find(ref); image && !allowed.has(image.id); ) {
-        allowed.add(image.id);
-        image = image.parent === '' ? undefined : images.find(image.parent);
-      }
-    }
-    return (imageId) => allowed.has(imageId);
-  }
-
-  /** The image that a stage begins with. */
-  async #base(stage: Stage): Promise<Image> {
-    const earlier = findStage(this.#stages, stage.base, stage.index);
-    const built = earlier && !/^\d+$/.test(stage.base) ? this.#done.get(earlier) : undefined;
-    if (built) return built;
-    if (stage.base === 'scratch') return await this.#scratch();
-    return await this.#named(stage.base);
-  }
-
-  /** A stage's or an image's, by the name in --from. */
-  async #imageOf(ref: string): Promise<Image> {
-    const stage = findStage(this.#stages, ref);
-    const built = stage && this.#done.get(stage);
-    return built ?? (await this.#named(ref));
-  }
-
-  async #named(name: string): Promise<Image> {
-    const own = this.#request.contexts[name];
-    const reference = own?.kind === 'image' ? own.reference : name;
-    const { images } = this.#parts;
-    const { pull, auth, signal } = this.#request;
-    const here = images.find(reference);
-    if (here && !pull) return here;
-    const { domain } = parseReference(reference);
-    const credentials = await auth(domain);
-    try {
-      return await images.pull(reference, {
-        ...(credentials && { auth: credentials }),
-        report: ({ status, id = '', current = 0, total = 0 }) => {
-          if (status === undefined) return;
-          const vertex = this.#vertex?.id ?? '';
-          this.#report({ kind: 'status', vertex, id, name: status, current, total });
-        },
-        signal,
-      });
-    } catch (error) {
-      // A registry that is away is no reason to give up what is here.
-      if (here && isKind(error, 'unavailable')) return here;
-      throw error;
-    }
-  }
-
-  /** The image without layers: the same one for all builds. */
-  async #scratch(): Promise<Image> {
-    const { images, cache } = this.#parts;
-    const known = cache.find(SCRATCH_KEY);
-    const found = known === undefined ? undefined : images.find(known);
-    if (found) return found;
-    const { os, architecture, variant } = hostPlatform();
-    const image = await images.createImage({
-      base: undefined,
-      layer: undefined,
-      config: {
-        os,
-        architecture,
-        ...(variant !== undefined && { variant }),
-        created: '1970-01-01T00:00:00Z',
-        config: {},
-      },
-      history: { createdBy: 'FROM scratch', author: '', comment: '' },
-      reference: undefined,
-    });
-    cache.put(SCRATCH_KEY, image.id);
-    return image;
-  }
-
-  #files(id: string): TargetTree & SourceTree {
-    const { archives } = this.#parts;
-    return {
-      stat: (path) => archives.stat(id, path),
-      pack: (path) => archives.get(id, path),
-      put: (path, tar) => archives.put(id, path, tar, { noOverwriteDirNonDir: false, copyUIDGID: false }),
-    };
-  }
-
-  async #source(from: string): Promise<Source> {
-    if (from === '') {
-      const tree = await this.#parts.trees.open(contextRoot(this.#parts.root, this.#context));
-      return { tree, key: '', close: () => tree.close() };
-    }
-    const { containers } = this.#parts;
-    const { config, hostConfig } = this.#request;
-    const image = await this.#imageOf(from);
-    const { id } = await containers.create({
-      name: undefined,
-      platform: undefined,
-      config: { ...config, image: image.id, cmd: ['/bin/true'], entrypoint: [] },
-      hostConfig: { ...hostConfig, networkMode: 'none' },
-      endpoints: {},
-    });
-    const close = (): Promise<void> => containers.remove(id, { force: true, volumes: true, link: false });
-    return { tree: this.#files(id), key: image.id, close };
-  }
-
-  /** `--chown` by numbers, or by names of the container's own users. */
-  async #owner(text: string, id: string): Promise<{ uid: number; gid: number }> {
-    const numbers = /^(\d+)(?::(\d+))?$/.exec(text);
-    if (numbers) {
-      const uid = Number(numbers[1]);
-      return { uid, gid: numbers[2] === undefined ? uid : Number(numbers[2]) };
-    }
-    const read = async (path: string): Promise<string> => {
-      const packed = await this.#files(id)
-        .pack(path)
-        .catch(() => undefined);
-      return packed ? await firstFile(packed.tar) : '';
-    };
-    const database = { passwd: await read('/etc/passwd'), group: await read('/etc/group') };
-    const { uid, gid } = resolveUser(text, [], database);
-    return { uid, gid };
-  }
-}
-
-/** Global ARGs as stages see them that declare them again. */
-function globalValues(
-  globals: ReadonlyMap<string, string | undefined>,
-  args: Readonly<Record<string, string | null>>,
-): ReadonlyMap<string, string | undefined> {
-  return new Map([...globals].map(([name, value]) => [name, args[name] ?? value]));
 }

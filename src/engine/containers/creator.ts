@@ -72,7 +72,7 @@ export class ContainerCreator {
     const { set, images, snapshotter, paths, volumes, events, log } = this.#parts;
     const id = newId();
     const name = request.name ? checkName(request.name) : randomName((candidate) => set.hasName(candidate));
-    const image = images.get(request.config.image);
+    const image = request.base ?? images.get(request.config.image);
     checkReferences(request, image, (ref) => set.find(ref));
     const config = this.#mergedConfig(id, request, image);
     const asked = withDefaults(request.hostConfig, this.#parts.logDefaults());
@@ -102,7 +102,7 @@ export class ContainerCreator {
           });
           return volume;
         },
-        image: (ref) => images.get(ref),
+        image: (ref) => request.views?.get(ref) ?? images.get(ref),
         dataRoot: paths.dataRoot,
         container: (ref) => {
           const other = set.find(ref);

@@ -1,4 +1,5 @@
 import type { ImageHealthcheck } from '../../oci/image-config.ts';
+import type { Image } from '../images/images.ts';
 import type { Death, Ending } from './death.ts';
 import type { UserMapping } from './user-mapping.ts';
 
@@ -185,6 +186,9 @@ export interface CreateContainer {
   hostConfig: HostConfig;
   /** By network name or id. */
   endpoints: Record<string, EndpointSettings>;
+  /** Of a build: what stands in for the image of the configuration, and for those that mounts name. */
+  base?: Image;
+  views?: ReadonlyMap<string, Image>;
 }
 
 export type ContainerStatus =

@@ -82,6 +82,19 @@ export class ImageMaker {
     );
   }
 
+  /** Of layers that are here. */
+  async assemble(config: ImageConfigFile, parent: string): Promise<Image> {
+    const { snapshotter } = this.#parts;
+    let size = 0;
+    for (const diffId of config.rootfs.diff_ids) {
+      const layer = snapshotter.layer(diffId);
+      if (!layer)
+        throw new TareError('corrupt', `the layer ${diffId} is missing: build again with --no-cache`);
+      size += layer.size;
+    }
+    return await this.#store(config, { size, parent, tags: [] });
+  }
+
   async #store(
     config: ImageConfigFile,
     image: { size: number; parent: string; tags: readonly string[] },

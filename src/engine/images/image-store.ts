@@ -27,6 +27,7 @@ import type {
   Image,
   ImageRemoval,
   ImageService,
+  ImageWork,
   ImportOptions,
   ImportSource,
   LoadOptions,
@@ -248,6 +249,21 @@ export class ImageStore implements ImageService {
     const image = await this.#leases.hold((lease) => new ImageMaker(this.#leased(lease)).create(request));
     if (request.reference) this.#emit('tag', image.id, familiarString(parseReference(request.reference)));
     return image;
+  }
+
+  work<T>(body: (work: ImageWork) => Promise<T>): Promise<T> {
+    return this.#leases.hold((lease) => {
+      const leased = this.#leased(lease);
+      const maker = new ImageMaker(leased);
+      return body({
+        layers: leased.snapshotter,
+        assemble: (config, parent) => maker.assemble(config, parent),
+      });
+    });
+  }
+
+  collect(): Promise<string[]> {
+    return this.#collector.collect();
   }
 
   layersSize(): number {

@@ -1,5 +1,6 @@
 import type { Platform } from '../../oci/descriptor.ts';
 import type { ImageConfigFile } from '../../oci/image-config.ts';
+import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { ImageDiskUse } from './disk-use.ts';
 import type { ImageTarget } from './image-manifests.ts';
 import type { ImageUser } from './image-remover.ts';
@@ -59,12 +60,23 @@ export interface ImageService {
    * commit and builds.
    */
   createImage(request: CreateImage): Promise<Image>;
+  /** Runs `body` with all layers that it stores or asks for held until it ends: for builds. */
+  work<T>(body: (work: ImageWork) => Promise<T>): Promise<T>;
+  /** Removes layers and blobs that nobody needs any more. Returns the diff ids that went. */
+  collect(): Promise<string[]>;
   /** Sum of the sizes of all layers that any image uses, each once, in bytes. */
   layersSize(): number;
   /** What layers and their compressed forms take on the disk. */
   diskUse(): Promise<ImageDiskUse>;
   /** Bytes of one layer's files; 0 when it is not here. */
   layerSize(diffId: string): number;
+}
+
+/** What a build makes images with. */
+export interface ImageWork {
+  readonly layers: Pick<Snapshotter, 'applyLayer' | 'hasLayer'>;
+  /** Makes an image whose layers are all here; one that is there already is given again. */
+  assemble(config: ImageConfigFile, parent: string): Promise<Image>;
 }
 
 export interface Image {

@@ -67,8 +67,9 @@ export class EntryStore<Meta extends LayerMeta> {
     return this.#applying.run(diffId ?? randomName(16), async () => {
       const known = diffId === undefined ? undefined : this.#known.get(diffId);
       if (known === undefined) return this.#make(diffId, source);
-      const stream = source instanceof ReadableStream ? source : source.packed;
-      if (typeof stream !== 'string') await stream.cancel().catch(() => {});
+      const stream =
+        source instanceof ReadableStream ? source : 'packed' in source ? source.packed : undefined;
+      if (stream instanceof ReadableStream) await stream.cancel().catch(() => {});
       return infoOf(known);
     });
   }

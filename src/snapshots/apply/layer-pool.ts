@@ -84,7 +84,7 @@ async function runJob(
   const ended = Promise.withResolvers<LayerJobResult | undefined>();
   // A failure may come while the source is being read; the race below sees it.
   ended.promise.catch(() => {});
-  const packed = source instanceof ReadableStream ? undefined : source;
+  const packed = source instanceof ReadableStream || 'members' in source ? undefined : source;
   const buffers = new BufferRing(MESSAGE);
   let outstanding = 0;
   // By a result or an error: what a packed stream has behind its tar, nobody takes any more.
@@ -117,16 +117,27 @@ async function runJob(
     ...(packed === undefined ? {} : { limit: packed.limit }),
   });
   if (file !== undefined) return resultOf(await ended.promise);
+  /** Waits until one more message may go; false when the job is over. */
+  const room = async (): Promise<boolean> => {
+    while (outstanding >= WINDOW && !over) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+    if (!over) outstanding++;
+    return !over;
+  };
   try {
-    for await (const chunk of piecesOf(streamFrom(source), MESSAGE, () => buffers.take())) {
-      while (outstanding >= WINDOW && !over) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
+    if (!(source instanceof ReadableStream) && 'members' in source) {
+      for await (const members of source.members) {
+        if (!(await room())) break;
+        send({ members });
       }
-      if (over) break;
-      outstanding++;
-      worker.postMessage({ chunk } satisfies ToWorker, [chunk.buffer]);
+    } else {
+      for await (const chunk of piecesOf(streamFrom(source), MESSAGE, () => buffers.take())) {
+        if (!(await room())) break;
+        worker.postMessage({ chunk } satisfies ToWorker, [chunk.buffer]);
+      }
     }
   } catch (error) {
     send({ abort: true });
@@ -144,6 +155,7 @@ async function runJob(
 /** The stream of a source that is no file. */
 function streamFrom(source: LayerSource): ReadableStream<Uint8Array> {
   if (source instanceof ReadableStream) return source;
+  if ('members' in source) throw new TareError('internal', 'members are no stream');
   if (typeof source.packed !== 'string') return source.packed;
   throw new TareError('internal', 'a file is read by the Worker');
 }

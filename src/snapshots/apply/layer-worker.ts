@@ -5,7 +5,9 @@ import { freeBuffer } from '../../base/free-buffer.ts';
 import { codeOf, fromNodeError } from '../../kernel/errno.ts';
 import { DirectoryJob } from '../directories/directory-job.ts';
 import { ErofsJob } from '../erofs/erofs-job.ts';
+import type { LayerMember } from '../snapshots.ts';
 import type { LayerJob, LayerJobRequest, LayerJobResult } from './layer-job.ts';
+import { MemberReader } from './member-reader.ts';
 
 /*
  * Runs layer jobs away from the main thread: hashing, parsing and writing block. One job at a time.
@@ -18,6 +20,7 @@ import type { LayerJob, LayerJobRequest, LayerJobResult } from './layer-job.ts';
 export type ToWorker =
   | { readonly begin: LayerJobRequest; readonly file?: string; readonly limit?: UnpackLimit }
   | { readonly chunk: Uint8Array<ArrayBuffer> }
+  | { readonly members: readonly LayerMember[] }
   | { readonly end: true }
   | { readonly abort: true };
 
@@ -34,6 +37,7 @@ declare const self: Worker;
 /** Bytes that are read from a file at once. */
 const PIECE = 512 * 1024;
 
+const reader = new MemberReader();
 let job: LayerJob | undefined;
 /** Where the chunks of a packed stream wait for being unpacked. */
 let queue: ChunkQueue | undefined;
@@ -144,6 +148,14 @@ function take(chunk: Uint8Array<ArrayBuffer>): void {
   }
 }
 
+function takeMembers(members: readonly LayerMember[]): void {
+  try {
+    if (!failed && job) for (const member of members) reader.push(member, job);
+  } finally {
+    reply({ taken: new Uint8Array(0) });
+  }
+}
+
 function handle(message: ToWorker): void {
   if ('begin' in message) {
     begin(message.begin);
@@ -152,6 +164,7 @@ function handle(message: ToWorker): void {
     const source = file === undefined ? queue : filePieces(file);
     if (source !== undefined && limit !== undefined) storePacked(source, limit).catch(fail);
   } else if ('chunk' in message) take(message.chunk);
+  else if ('members' in message) takeMembers(message.members);
   else if ('end' in message) {
     if (queue === undefined) finish();
     else queue.end();

@@ -23,4 +23,8 @@ export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE build_steps (key TEXT PRIMARY KEY, image_id TEXT NOT NULL, made_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  DROP TABLE build_steps;
+  CREATE TABLE build_cache (key TEXT PRIMARY KEY, layer TEXT NOT NULL, description TEXT NOT NULL, parents TEXT NOT NULL, created_at INTEGER NOT NULL, used_at INTEGER NOT NULL, uses INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -312,7 +312,7 @@ export function fakeDependencies() {
       }),
       remoteContext: async () => ({ context: new Blob([]).stream(), dockerfile: '' }),
     },
-    buildCache: { clear: () => 0 },
+    buildCache: { list: async () => [], prune: async () => ({ deleted: [], reclaimed: 0 }) },
     buildkit: () => Promise.reject(new Error('no BuildKit here')),
     imageMounts: new FakeImageMounts(images),
     volumeCopies: new FakeVolumeCopies(volumes),

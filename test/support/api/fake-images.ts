@@ -138,6 +138,14 @@ export class FakeImages implements ImageService {
     return { trees: 120, compressed: 40, byImage };
   }
 
+  async work(): Promise<never> {
+    throw new Error('no builds here');
+  }
+
+  async collect(): Promise<string[]> {
+    return [];
+  }
+
   layersSize(): number {
     return 100;
   }

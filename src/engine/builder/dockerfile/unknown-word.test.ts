@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { StepFailed } from '../step-run.ts';
+import { StepFailed } from '../operations/run.ts';
 import { DockerfileError, withExcerpt } from './dockerfile-error.ts';
 import { parseDockerfile } from './parse.ts';
 import { stagesOf } from './stages.ts';

@@ -125,7 +125,11 @@ class Findings {
       );
     }
     const { name, size, seconds, sha256 } = fetched;
-    this.files.push({ name, content: '', file: { size, seconds, sha256, mode: 0o600, read } });
+    this.files.push({
+      name,
+      content: '',
+      file: { size, seconds, sha256, mode: 0o600, read, path: fetched.path },
+    });
   }
 
   async repository(
