@@ -24,7 +24,7 @@ import { noSettings, restingEndpoint } from './endpoints.ts';
 import { INITIAL_STATE } from './lifecycle.ts';
 import { resolveLinks } from './links.ts';
 import { logAttributes } from './logging/log-attributes.ts';
-import { type LogConfig, withLogDefaults } from './logging/log-config.ts';
+import { type LogConfig, logWarnings, withLogDefaults } from './logging/log-config.ts';
 import { fitToMachine } from './machine-check.ts';
 import { mergeConfig } from './merge-config.ts';
 import type { Container, ContainerConfig, CreateContainer, HostConfig } from './model.ts';
@@ -138,7 +138,7 @@ export class ContainerCreator {
       undo.commit();
       volumes.release(id);
       events.emit(containerEvent(container, 'create'));
-      return { id, warnings };
+      return { id, warnings: [...warnings, ...logWarnings(hostConfig.logConfig)] };
     } catch (error) {
       await undo.unwind((failure) => log.warn('undo of a failed create', { id, error: failure }));
       throw error;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { checkDriverOptions } from './driver-options.ts';
-import { checkLogConfig, withLogDefaults } from './log-config.ts';
+import { checkLogConfig, logWarnings, withLogDefaults } from './log-config.ts';
 import { logSettings } from './log-settings.ts';
 
 /** `driver: key=value key=value` and what dockerd 20.10 says of it. */
@@ -115,6 +115,19 @@ describe('log configuration', () => {
       'none:',
     ];
     for (const text of taken) expect(() => checkLogConfig(parse(text))).not.toThrow();
+  });
+
+  test('what is taken and does nothing is a warning', () => {
+    const text =
+      'fluentd: fluentd-async=true fluentd-max-retries=3 fluentd-retry-wait=1s fluentd-write-timeout=2s';
+    expect(logWarnings(parse(text))).toEqual(
+      ['fluentd-max-retries', 'fluentd-write-timeout'].map(
+        (name) =>
+          `log-opt ${name} has no effect: lines wait in the log's files until the destination takes them`,
+      ),
+    );
+    expect(logWarnings(parse('gelf: gelf-address=tcp://x:1 gelf-tcp-max-reconnect=3'))).toHaveLength(1);
+    expect(logWarnings(parse('json-file: max-size=1m'))).toEqual([]);
   });
 
   test('options of the daemon hold for its own driver only; those of the cache for all', () => {

@@ -34,3 +34,18 @@ export function checkLogConfig({ type, config }: LogConfig): void {
   checkDriverOptions(type, Object.fromEntries(own));
   logSettings({ type, config });
 }
+
+/** Options of other programs' queues: how long a line waits there, and when it is given up. */
+const NO_EFFECT = [
+  ...['async-reconnect-interval', 'buffer-limit', 'max-retries', 'write-timeout'].map(
+    (name) => `fluentd-${name}`,
+  ),
+  'gelf-tcp-max-reconnect',
+];
+
+/** What is taken because Docker takes it, and does nothing here: lines wait in the log's files and are not given up. */
+export function logWarnings({ config }: LogConfig): string[] {
+  return NO_EFFECT.filter((name) => config[name] !== undefined).map(
+    (name) => `log-opt ${name} has no effect: lines wait in the log's files until the destination takes them`,
+  );
+}
