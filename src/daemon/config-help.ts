@@ -40,6 +40,7 @@ Options:
       --no-proxy string           Comma-separated hosts and networks that are asked without a proxy (default: NO_PROXY)
   -p, --pidfile string            Where to write the process id (default "EXEC-ROOT/tare.pid")
       --plugin-dir list           Folder with plugins' sockets, .spec and .json files (default ${PLUGIN_FOLDERS.join(', ')})
+      --publish string            Who reaches published ports: open (everybody) or filtered (as the host's firewall says)
       --registry-certs-dir list   Folder with certificates by HOST[:PORT] (default /etc/tare/certs.d, /etc/docker/certs.d)
       --registry-addr string      Serve the images here to other machines, read-only, at HOST:PORT
       --registry-auth-config string

@@ -35,6 +35,9 @@ describe('readConfig', () => {
 
   test('keep-compressed is one of three words', () => {
     expect(config('--config-file', none).keepCompressed).toBe('auto');
+    expect(config('--config-file', none).publish).toBe('open');
+    expect(config('--config-file', file({ publish: 'filtered' })).publish).toBe('filtered');
+    expect(() => config('--config-file', none, '--publish', 'closed')).toThrow('use open (everybody');
     expect(config('--config-file', file({ 'keep-compressed': 'never' })).keepCompressed).toBe('never');
     expect(() => config('--config-file', none, '--keep-compressed', 'some')).toThrow(/auto, always or never/);
   });

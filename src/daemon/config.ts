@@ -54,6 +54,8 @@ export interface DaemonConfig {
   readonly maxLayerSize: number | undefined;
   /** Which compressed forms of layers stay beside them. */
   readonly keepCompressed: 'auto' | 'always' | 'never';
+  /** Who reaches published ports: everybody, as with Docker, or whom the host's own input policy lets. */
+  readonly publish: 'open' | 'filtered';
   /** Where the images here are served to other machines. */
   readonly registry: EngineRegistryOptions;
   readonly configFile: string;
@@ -96,6 +98,7 @@ const FLAGS = {
   'plugin-dir': { type: 'string', multiple: true },
   'max-layer-size': { type: 'string' },
   'keep-compressed': { type: 'string' },
+  publish: { type: 'string' },
   'storage-driver': { type: 'string', short: 's' },
   'config-file': { type: 'string' },
   validate: { type: 'boolean' },
@@ -147,6 +150,7 @@ const FILE_KEYS: Readonly<Record<string, { kind: FileKind; flag: keyof typeof FL
   'cdi-spec-dirs': { kind: 'list', flag: 'cdi-spec-dir' },
   'max-layer-size': { kind: 'string', flag: 'max-layer-size' },
   'keep-compressed': { kind: 'string', flag: 'keep-compressed' },
+  publish: { kind: 'string', flag: 'publish' },
   'storage-driver': { kind: 'string', flag: 'storage-driver' },
   // Containers always outlive the daemon here; the key is taken so that a daemon.json from Docker works.
   'live-restore': { kind: 'boolean', flag: undefined },
@@ -225,6 +229,7 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
     storageDriver: checkDriver(text(flags['storage-driver'], 'storage-driver', '')),
     maxLayerSize: checkLayerSize(text(flags['max-layer-size'], 'max-layer-size', '')),
     keepCompressed: checkKeepCompressed(text(flags['keep-compressed'], 'keep-compressed', 'auto')),
+    publish: checkPublish(text(flags.publish, 'publish', 'open')),
     configFile,
   };
   for (const [name, path] of [
@@ -300,6 +305,13 @@ function checkHost(host: string): string {
 function checkKeepCompressed(value: string): DaemonConfig['keepCompressed'] {
   if (value === 'auto' || value === 'always' || value === 'never') return value;
   throw invalid(`invalid keep-compressed "${value}": use auto, always or never`);
+}
+
+function checkPublish(value: string): DaemonConfig['publish'] {
+  if (value === 'open' || value === 'filtered') return value;
+  throw invalid(
+    `invalid publish "${value}": use open (everybody reaches published ports) or filtered (the host's input policy decides)`,
+  );
 }
 
 function checkLayerSize(size: string): number | undefined {

@@ -103,6 +103,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
   });
   const networking = openNetworking({
     table: tableOf(config),
+    filtered: config.publish === 'filtered',
     log,
     onPort: (notice) => notePort({ set, events }, notice),
   });

@@ -1,7 +1,8 @@
+import { isIPv6 } from 'node:net';
 import { TareError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { KeyedMutex } from '../base/mutex.ts';
-import { ipBytes } from '../kernel/netlink/addresses.ts';
+import { AF_INET6, ipBytes } from '../kernel/netlink/addresses.ts';
 import { forgetConnections, listConnections } from '../kernel/netlink/conntrack.ts';
 import type { NetlinkMessage } from '../kernel/netlink/message.ts';
 import { monitorNetlink, type NetlinkMonitor } from '../kernel/netlink/monitor.ts';
@@ -18,8 +19,10 @@ import {
 import { NetlinkProtocol, NetlinkSocket } from '../kernel/netlink/socket.ts';
 import { bareAddress } from './addressing.ts';
 import { concernsForwarding, ForeignForward } from './foreign-forward.ts';
+import { InputFeed } from './input-feed.ts';
 import type { NetworkSpec } from './netdriver.ts';
 import { type PortMapping, ruleset } from './ruleset.ts';
+import { withoutFiltered } from './ruleset-filtered.ts';
 
 /** Changes come in bursts (`nft flush ruleset` is one message a table, chain and rule). */
 const REPAIR_DELAY_MS = 30;
@@ -33,6 +36,8 @@ const REPAIR_INTERVAL_MS = 500;
  */
 export class Firewall {
   readonly #table: string;
+  readonly #filtered: boolean;
+  readonly #feed: InputFeed;
   readonly #log: Logger;
   readonly #socket: NetlinkSocket;
   readonly #foreign: ForeignForward;
@@ -49,9 +54,14 @@ export class Firewall {
   #installed = false;
   #closed = false;
 
-  /** `table` is the name in family `inet`; each daemon of a machine needs one of its own. */
-  constructor(options: { table: string; log: Logger }) {
+  /**
+   * `table` is the name in family `inet`; each daemon of a machine needs one of its own. `filtered`: published ports
+   * obey the host's input policy.
+   */
+  constructor(options: { table: string; filtered?: boolean; log: Logger }) {
     this.#table = options.table;
+    this.#filtered = options.filtered ?? false;
+    this.#feed = new InputFeed(options.table);
     this.#log = options.log;
     this.#socket = NetlinkSocket.open(NetlinkProtocol.NETFILTER);
     this.#foreign = new ForeignForward({ table: options.table, socket: this.#socket, log: options.log });
@@ -91,6 +101,12 @@ export class Firewall {
   async #change(change: 'add' | 'delete', ports: readonly PortMapping[]): Promise<void> {
     if (ports.length === 0) return;
     try {
+      // Then there are sets in further tables; those change in one transaction with the maps.
+      if (this.#filtered) {
+        await this.#apply();
+        this.#forgetDatagrams(ports);
+        return;
+      }
       changeMaps(this.#socket, this.#table, change, mapChanges(ports));
       this.#own.add(this.#socket.port);
       this.#forgetDatagrams(ports);
@@ -109,13 +125,18 @@ export class Firewall {
     const datagrams = ports.filter(({ protocol }) => protocol === 'udp');
     if (datagrams.length === 0) return;
     try {
-      const stale = listConnections(this.#socket).filter(
-        ({ original }) =>
+      const v6 = datagrams.some(({ hostIp }) => isIPv6(hostIp));
+      const flows = [
+        ...listConnections(this.#socket),
+        ...(v6 ? listConnections(this.#socket, AF_INET6) : []),
+      ];
+      const stale = flows.filter(
+        ({ original, family }) =>
           original.protocol === PROTOCOLS.udp &&
           datagrams.some(
             ({ hostIp, hostPort }) =>
               original.destinationPort === hostPort &&
-              (hostIp === '0.0.0.0' || hostIp === original.destination),
+              (hostIp === original.destination || hostIp === (family === AF_INET6 ? '::' : '0.0.0.0')),
           ),
       );
       forgetConnections(this.#socket, stale);
@@ -131,10 +152,15 @@ export class Firewall {
         networks: this.#networks,
         ports: [...this.#ports],
         foreignBridges: this.#foreign.bridges,
+        filtered: this.#filtered,
       });
+      if (this.#filtered) await this.#feed.make();
+      else if (!this.#installed) await this.#feed.remove();
+      // The last daemon may have been a filtering one.
+      const former = this.#filtered || this.#installed ? '' : withoutFiltered(this.#table);
       let port = 0;
       try {
-        await runNft(script, (pid) => {
+        await runNft(former + script, (pid) => {
           // nft's socket has the process's id as its port.
           port = pid;
           this.#own.add(pid);
@@ -173,7 +199,7 @@ export class Firewall {
     for (const message of messages ?? []) {
       const notice = parseNotification(message);
       if (!notice || this.#own.has(notice.port)) continue;
-      if (notice.table === this.#table && notice.family === NftFamily.INET) this.#tableTouched = true;
+      if (notice.table === this.#table && notice.family !== NftFamily.BRIDGE) this.#tableTouched = true;
       else if (concernsForwarding(notice)) this.#forwardTouched = true;
     }
     if ((this.#tableTouched || this.#forwardTouched) && this.#installed && !this.#closed) {
@@ -205,7 +231,10 @@ export class Firewall {
   async dismantle(): Promise<void> {
     await this.close();
     await this.#foreign.settle([]);
-    await runNft(`add table inet ${this.#table}\ndelete table inet ${this.#table}\n`);
+    await runNft(
+      `add table inet ${this.#table}\ndelete table inet ${this.#table}\n${withoutFiltered(this.#table)}`,
+    );
+    await this.#feed.remove();
   }
 
   /** Stops listening; the rules stay. */
@@ -229,21 +258,24 @@ function bytes16(value: number): Buffer {
 
 /** The elements of `ruleset`'s maps for these ports. */
 function mapChanges(ports: readonly PortMapping[]): MapChange[] {
-  const anywhere: MapElement[] = [];
-  const at: MapElement[] = [];
+  const elements = new Map<string, MapElement[]>([
+    ['ports', []],
+    ['ports_at', []],
+    ['ports6', []],
+    ['ports6_at', []],
+  ]);
   for (const port of ports) {
     const protocol = Uint8Array.of(PROTOCOLS[port.protocol]);
     const data = concatenation(ipBytes(bareAddress(port.containerIp)), bytes16(port.containerPort));
-    if (port.hostIp === '0.0.0.0') {
-      anywhere.push({ key: concatenation(protocol, bytes16(port.hostPort)), data });
-    } else {
-      at.push({ key: concatenation(protocol, ipBytes(port.hostIp), bytes16(port.hostPort)), data });
-    }
+    const v6 = isIPv6(port.hostIp);
+    const any = port.hostIp === (v6 ? '::' : '0.0.0.0');
+    const host = any ? [] : [ipBytes(port.hostIp)];
+    elements.get(`ports${v6 ? '6' : ''}${any ? '' : '_at'}`)?.push({
+      key: concatenation(protocol, ...host, bytes16(port.hostPort)),
+      data,
+    });
   }
-  return [
-    { map: 'ports', elements: anywhere },
-    { map: 'ports_at', elements: at },
-  ];
+  return [...elements].map(([map, list]) => ({ map, elements: list }));
 }
 
 /** Runs a script in one transaction; `onStart` hears the process's id. Throws `internal` with nft's words. */

@@ -21,17 +21,19 @@ export interface Networking {
 }
 
 /**
- * `table` is the daemon's nftables table in family `inet`: `tare`, and another name for each further daemon. `onPort`
+ * `table` is the daemon's nftables table in family `inet`: `tare`, and another name for each further daemon.
+ * With `filtered` published ports obey the host's own input policy. `onPort`
  * hears of each published port that was taken by another program after a restart, or that could be held.
  */
 export function openNetworking(options: {
   table: string;
+  filtered?: boolean;
   log: Logger;
   onPort?: (notice: PortNotice) => void;
 }): Networking {
   const { log, onPort = () => {} } = options;
   const route = NetlinkSocket.open(NetlinkProtocol.ROUTE);
-  const firewall = new Firewall({ table: options.table, log });
+  const firewall = new Firewall({ table: options.table, filtered: options.filtered ?? false, log });
   const ports = new PublishedPorts({ firewall, notify: onPort, log });
   const bridge = new BridgeDriver({ route, ports, log });
   return {

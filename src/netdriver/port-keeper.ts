@@ -4,6 +4,7 @@ import { TareError } from '../base/errors.ts';
 import { codeOf } from '../kernel/errno.ts';
 import { closeFd } from '../kernel/namespaces.ts';
 import { holdPort } from '../kernel/port-socket.ts';
+import { DatagramForwarder } from './datagram-forwarder.ts';
 import type { Publication } from './netdriver.ts';
 import { PortForwarder } from './port-forwarder.ts';
 
@@ -36,7 +37,7 @@ export class PortKeeper {
    * up to `hostPortEnd`, or at any. `networkBinding` stands for an empty address. Throws `conflict`, `invalid`.
    */
   async hold(wanted: Publication, networkBinding: string, target: PortTarget): Promise<HeldPort[]> {
-    const addresses = this.#addressesOf(wanted, networkBinding);
+    const addresses = this.#addressesOf(wanted, networkBinding, target);
     const random = wanted.hostPort === 0;
     const first = random ? FIRST_PORT : wanted.hostPort;
     const last = random ? LAST_PORT : Math.max(wanted.hostPortEnd, first);
@@ -71,13 +72,15 @@ export class PortKeeper {
     return port;
   }
 
-  #addressesOf(wanted: Publication, networkBinding: string): string[] {
+  #addressesOf(wanted: Publication, networkBinding: string, target: PortTarget): string[] {
     const address = wanted.hostIp || networkBinding || '0.0.0.0';
+    // Nothing in the daemon passes SCTP on from IPv6 to IPv4; rules do between equals.
+    const sixToFour = wanted.protocol !== 'sctp' || target.ipv6 !== '';
+    // As Docker: both families where the host has them.
     if (wanted.hostIp === '' && address === '0.0.0.0') {
-      // As Docker: both families where the host has them. Only TCP can be passed on from IPv6 to IPv4.
-      return wanted.protocol === 'tcp' && hostHasIPv6() ? ['0.0.0.0', '::'] : ['0.0.0.0'];
+      return sixToFour && hostHasIPv6() ? ['0.0.0.0', '::'] : ['0.0.0.0'];
     }
-    if (isIPv6(address) && wanted.protocol !== 'tcp') {
+    if (isIPv6(address) && !sixToFour) {
       throw new TareError(
         'not-implemented',
         `cannot publish ${wanted.containerPort}/${wanted.protocol} on ${address}: the network has IPv4 only; use an IPv4 address`,
@@ -113,16 +116,7 @@ export class PortKeeper {
     }
     let free: () => void;
     try {
-      if (isIPv6(hostIp)) {
-        const forwarder = await PortForwarder.listen(hostIp, hostPort, {
-          host: target.ipv4 || target.ipv6,
-          port: containerPort,
-        });
-        free = () => forwarder.close();
-      } else {
-        const fd = holdPort(protocol, hostIp, hostPort);
-        free = () => closeFd(fd);
-      }
+      free = await occupy(publication, { host: target.ipv4 || target.ipv6, port: containerPort });
     } catch (error) {
       throw bindError(error, `failed to bind host port ${shown}/${protocol}`);
     }
@@ -153,6 +147,29 @@ export class PortKeeper {
 
   close(): void {
     for (const held of [...this.#held]) held.release();
+  }
+}
+
+/**
+ * Keeps others from the port; returns what gives it back. On IPv6 it is a forwarder, which serves ::1, and containers
+ * that have IPv4 only; what rules lead away never gets there.
+ */
+async function occupy(
+  { protocol, hostIp, hostPort }: Publication,
+  target: { host: string; port: number },
+): Promise<() => void> {
+  if (isIPv6(hostIp) && protocol !== 'sctp') {
+    const kind = protocol === 'tcp' ? PortForwarder : DatagramForwarder;
+    const forwarder = await kind.listen(hostIp, hostPort, target);
+    return () => forwarder.close();
+  }
+  try {
+    const fd = holdPort(protocol, hostIp, hostPort);
+    return () => closeFd(fd);
+  } catch (error) {
+    // Where the kernel has no SCTP sockets, nobody can take the port; rules lead its packets on all the same.
+    if (protocol === 'sctp' && codeOf(error) === 'EPROTONOSUPPORT') return () => {};
+    throw error;
   }
 }
 

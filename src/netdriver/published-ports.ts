@@ -186,7 +186,8 @@ const samePort = (one: Publication, other: Publication): boolean =>
 
 function entryOf(publication: Publication, target: PortTarget, held: HeldPort | undefined): Entry {
   const { protocol, hostIp, hostPort, containerPort } = publication;
-  const containerIp = isIPv6(hostIp) ? '' : target.ipv4;
+  // No rule leads away from ::1.
+  const containerIp = hostIp === '::1' ? '' : isIPv6(hostIp) ? target.ipv6 : target.ipv4;
   const mapping = containerIp && { protocol, hostIp, hostPort, containerIp, containerPort };
   return { publication, mapping: mapping || undefined, held };
 }

@@ -1,10 +1,12 @@
+import { isIPv6 } from 'node:net';
 import { bareAddress, parseCidr } from './addressing.ts';
 import type { NetworkSpec, Publication } from './netdriver.ts';
+import { feedLinks, filteredRuleset } from './ruleset-filtered.ts';
 
-/** A published port as the rules have it: IPv4 on both sides. */
+/** A published port as the rules have it: the same family on both sides. */
 export interface PortMapping {
   readonly protocol: Publication['protocol'];
-  /** An address of the host; `0.0.0.0`: any of them. */
+  /** An address of the host; `0.0.0.0` and `::`: any of them (but ::1, where no rule can lead away from). */
   readonly hostIp: string;
   readonly hostPort: number;
   readonly containerIp: string;
@@ -17,11 +19,14 @@ export interface FirewallState {
   readonly ports: readonly PortMapping[];
   /** Bridges of other engines, whose rules count on a policy of drop to keep everybody else out. */
   readonly foreignBridges: readonly string[];
+  /** Published ports obey the host's input policy (ruleset-filtered.ts). */
+  readonly filtered?: boolean;
 }
 
 const quoted = (name: string): string => `"${name}"`;
 
-function set(
+/** A set or map in nft's words. */
+export function set(
   kind: 'set' | 'map',
   name: string,
   type: string,
@@ -35,8 +40,8 @@ function set(
   return lines.join('\n');
 }
 
-function ipv4Subnets(network: NetworkSpec): string[] {
-  return network.subnets.map((entry) => entry.subnet).filter((subnet) => parseCidr(subnet).bits === 32);
+function subnetsOf(network: NetworkSpec, bits: 32 | 128): string[] {
+  return network.subnets.map((entry) => entry.subnet).filter((subnet) => parseCidr(subnet).bits === bits);
 }
 
 /**
@@ -44,7 +49,8 @@ function ipv4Subnets(network: NetworkSpec): string[] {
  *
  * - `guard`: `route_localnet` on our bridges would let a container reach services of the host that listen on
  *   127.0.0.1, and let it pretend to be loopback. Before the connection tracking, so answers to the host's own
- *   connections (whose addresses are not translated back yet) are not touched.
+ *   connections (whose addresses are not translated back yet) are not touched. What comes from elsewhere with a
+ *   container's address as its source is a lie.
  * - `publish`: the host's ports that lead to containers, for packets to an address of this host, be they from
  *   outside, from a container or from the host itself.
  * - `forward`: as Docker isolates. Inside a network free unless `icc` is off; out of a network free unless it is
@@ -52,20 +58,27 @@ function ipv4Subnets(network: NetworkSpec): string[] {
  * - `sources`: published ports on 127.0.0.1 and connections that come back into the network they left need the
  *   bridge's address as the source, else the answer would not pass here; what leaves a network gets the host's.
  */
-const CHAINS = `	chain publish {
+const chains = (arrivals: string, feed: string): string => `	chain publish {
 		meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . ip daddr . th dport map @ports_at
-		meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . th dport map @ports
+		meta l4proto { tcp, udp, sctp } meta nfproto ipv4 dnat ip to meta l4proto . th dport map @ports
+		ip6 daddr ::1 return
+		meta l4proto { tcp, udp, sctp } dnat ip6 to meta l4proto . ip6 daddr . th dport map @ports6_at
+		meta l4proto { tcp, udp, sctp } meta nfproto ipv6 dnat ip6 to meta l4proto . th dport map @ports6
 	}
 
 	chain guard {
 		type filter hook prerouting priority raw; policy accept;
 		iifname @bridges ip daddr 127.0.0.0/8 drop
 		iifname @bridges ip saddr 127.0.0.0/8 drop
+		iifname @bridges accept
+		iifname { ${feed} } accept
+		ip saddr @subnets drop
+		ip6 saddr @subnets6 drop
 	}
 
 	chain arrivals {
 		type nat hook prerouting priority dstnat; policy accept;
-		fib daddr type local jump publish
+		${arrivals}
 	}
 
 	chain own {
@@ -91,7 +104,61 @@ const CHAINS = `	chain publish {
 		ip saddr . oifname @home ct status dnat masquerade
 		ip saddr . oifname @home accept
 		ip saddr @translated masquerade
+		ip6 saddr . oifname @home6 ct status dnat masquerade
+		ip6 saddr . oifname @home6 accept
+		ip6 saddr @translated6 masquerade
 	}`;
+
+/** The sets of one family; the rules name those of IPv6 with a 6 at the end. */
+function addressSets(state: FirewallState, bits: 32 | 128): string[] {
+  const v6 = bits === 128 ? '6' : '';
+  const type = bits === 128 ? 'ipv6_addr' : 'ipv4_addr';
+  const any = bits === 128 ? '::' : '0.0.0.0';
+  const { networks } = state;
+  const ports = state.ports.filter((port) => isIPv6(port.hostIp) === (bits === 128));
+  const at = ports.filter((port) => port.hostIp !== any);
+  const anywhere = ports.filter((port) => port.hostIp === any);
+  const target = (port: PortMapping): string => `${bareAddress(port.containerIp)} . ${port.containerPort}`;
+  return [
+    set(
+      'set',
+      `home${v6}`,
+      `${type} . ifname`,
+      networks.flatMap((entry) =>
+        subnetsOf(entry, bits).map((subnet) => `${subnet} . ${quoted(entry.bridgeName)}`),
+      ),
+      'interval',
+    ),
+    set(
+      'set',
+      `subnets${v6}`,
+      type,
+      networks.flatMap((entry) => subnetsOf(entry, bits)),
+      'interval',
+    ),
+    set(
+      'set',
+      `translated${v6}`,
+      type,
+      networks
+        .filter((network) => network.masquerade && !network.internal)
+        .flatMap((entry) => subnetsOf(entry, bits)),
+      'interval',
+    ),
+    set(
+      'map',
+      `ports${v6}_at`,
+      `inet_proto . ${type} . inet_service : ${type} . inet_service`,
+      at.map((port) => `${port.protocol} . ${port.hostIp} . ${port.hostPort} : ${target(port)}`),
+    ),
+    set(
+      'map',
+      `ports${v6}`,
+      `inet_proto . inet_service : ${type} . inet_service`,
+      anywhere.map((port) => `${port.protocol} . ${port.hostPort} : ${target(port)}`),
+    ),
+  ];
+}
 
 /**
  * An nft script that replaces the whole table in one transaction: packets see the old rules or the new ones,
@@ -100,9 +167,8 @@ const CHAINS = `	chain publish {
 export function ruleset(table: string, state: FirewallState): string {
   const { networks } = state;
   const names = (wanted: readonly NetworkSpec[]): string[] => wanted.map((entry) => quoted(entry.bridgeName));
-  const at = state.ports.filter((port) => port.hostIp !== '0.0.0.0');
-  const anywhere = state.ports.filter((port) => port.hostIp === '0.0.0.0');
-  const target = (port: PortMapping): string => `${bareAddress(port.containerIp)} . ${port.containerPort}`;
+  const feed = feedLinks(table);
+  const local = 'fib daddr type local jump publish';
   const parts = [
     set('set', 'bridges', 'ifname', names(networks)),
     set('set', 'internal', 'ifname', names(networks.filter((network) => network.internal))),
@@ -113,35 +179,10 @@ export function ruleset(table: string, state: FirewallState): string {
       'ifname . ifname',
       names(networks.filter((network) => network.icc)).map((name) => `${name} . ${name}`),
     ),
-    set(
-      'set',
-      'home',
-      'ipv4_addr . ifname',
-      networks.flatMap((entry) =>
-        ipv4Subnets(entry).map((subnet) => `${subnet} . ${quoted(entry.bridgeName)}`),
-      ),
-      'interval',
-    ),
-    set(
-      'set',
-      'translated',
-      'ipv4_addr',
-      networks.filter((network) => network.masquerade && !network.internal).flatMap(ipv4Subnets),
-      'interval',
-    ),
-    set(
-      'map',
-      'ports_at',
-      'inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service',
-      at.map((port) => `${port.protocol} . ${port.hostIp} . ${port.hostPort} : ${target(port)}`),
-    ),
-    set(
-      'map',
-      'ports',
-      'inet_proto . inet_service : ipv4_addr . inet_service',
-      anywhere.map((port) => `${port.protocol} . ${port.hostPort} : ${target(port)}`),
-    ),
-    CHAINS,
+    ...addressSets(state, 32),
+    ...addressSets(state, 128),
+    state.filtered ? chains(`iifname "${feed.to}" ${local}`, `"lo", "${feed.to}"`) : chains(local, '"lo"'),
   ];
-  return `add table inet ${table}\ndelete table inet ${table}\ntable inet ${table} {\n${parts.join('\n\n')}\n}\n`;
+  const own = `add table inet ${table}\ndelete table inet ${table}\ntable inet ${table} {\n${parts.join('\n\n')}\n}\n`;
+  return state.filtered ? own + filteredRuleset(table, state) : own;
 }

@@ -1,5 +1,5 @@
 import { Errno } from '../errno.ts';
-import { AF_INET, ipText } from './addresses.ts';
+import { AF_INET, type AF_INET6, ipText } from './addresses.ts';
 import { NetlinkFlag, type NetlinkMessage, type NetlinkWriter, readAttributes } from './message.ts';
 import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
 
@@ -15,9 +15,13 @@ const TUPLE_IP = 1;
 const TUPLE_PROTOCOL = 2;
 const IP_V4_SOURCE = 1;
 const IP_V4_DESTINATION = 2;
+const IP_V6_SOURCE = 3;
+const IP_V6_DESTINATION = 4;
 const PROTOCOL_NUMBER = 1;
 const PROTOCOL_SOURCE_PORT = 2;
 const PROTOCOL_DESTINATION_PORT = 3;
+
+type Family = typeof AF_INET | typeof AF_INET6;
 
 /** One direction of a tracked connection. */
 export interface ConnectionTuple {
@@ -34,6 +38,7 @@ export interface Connection {
   readonly reply: ConnectionTuple;
   /** The original direction as the kernel gave it, for `forget`. */
   readonly raw: Buffer;
+  readonly family: Family;
 }
 
 const EMPTY = Buffer.alloc(0);
@@ -42,15 +47,15 @@ function parseTuple(data: Buffer): ConnectionTuple {
   const parts = readAttributes(data);
   const ip = readAttributes(parts.get(TUPLE_IP) ?? EMPTY);
   const protocol = readAttributes(parts.get(TUPLE_PROTOCOL) ?? EMPTY);
-  const address = (type: number): string => {
-    const bytes = ip.get(type);
-    return bytes?.length === 4 ? ipText(bytes) : '';
+  const address = (v4: number, v6: number): string => {
+    const bytes = ip.get(v4) ?? ip.get(v6);
+    return bytes ? ipText(bytes) : '';
   };
   return {
     protocol: protocol.get(PROTOCOL_NUMBER)?.readUInt8(0) ?? 0,
-    source: address(IP_V4_SOURCE),
+    source: address(IP_V4_SOURCE, IP_V6_SOURCE),
     sourcePort: protocol.get(PROTOCOL_SOURCE_PORT)?.readUInt16BE(0) ?? 0,
-    destination: address(IP_V4_DESTINATION),
+    destination: address(IP_V4_DESTINATION, IP_V6_DESTINATION),
     destinationPort: protocol.get(PROTOCOL_DESTINATION_PORT)?.readUInt16BE(0) ?? 0,
   };
 }
@@ -59,6 +64,7 @@ function header(
   what: string,
   type: number,
   flags: number,
+  family: Family,
   body?: (writer: NetlinkWriter) => void,
 ): NetlinkRequest {
   return {
@@ -66,7 +72,7 @@ function header(
     type: SUBSYSTEM | type,
     flags,
     write(writer) {
-      writer.u8(AF_INET);
+      writer.u8(family);
       writer.u8(0);
       writer.u16be(0);
       body?.(writer);
@@ -74,9 +80,9 @@ function header(
   };
 }
 
-/** The IPv4 connections that the kernel tracks. Throws a SyscallError where it was built without this interface. */
-export function listConnections(socket: NetlinkSocket): Connection[] {
-  const messages: NetlinkMessage[] = socket.query(header('list connections', GET, NetlinkFlag.DUMP));
+/** The connections that the kernel tracks. Throws a SyscallError where it was built without this interface. */
+export function listConnections(socket: NetlinkSocket, family: Family = AF_INET): Connection[] {
+  const messages: NetlinkMessage[] = socket.query(header('list connections', GET, NetlinkFlag.DUMP, family));
   const result: Connection[] = [];
   for (const { type, payload } of messages) {
     if (type !== (SUBSYSTEM | NEW)) continue;
@@ -84,7 +90,7 @@ export function listConnections(socket: NetlinkSocket): Connection[] {
     const original = attributes.get(TUPLE_ORIGINAL);
     const reply = attributes.get(TUPLE_REPLY);
     if (original && reply)
-      result.push({ original: parseTuple(original), reply: parseTuple(reply), raw: original });
+      result.push({ original: parseTuple(original), reply: parseTuple(reply), raw: original, family });
   }
   return result;
 }
@@ -94,8 +100,10 @@ export function forgetConnections(socket: NetlinkSocket, connections: readonly C
   if (connections.length === 0) return;
   const NESTED = 0x8000;
   socket.execute(
-    connections.map(({ raw }) => ({
-      ...header('forget a connection', DELETE, 0, (writer) => writer.attribute(TUPLE_ORIGINAL | NESTED, raw)),
+    connections.map(({ raw, family }) => ({
+      ...header('forget a connection', DELETE, 0, family, (writer) =>
+        writer.attribute(TUPLE_ORIGINAL | NESTED, raw),
+      ),
       accept: [Errno.ENOENT],
     })),
   );
