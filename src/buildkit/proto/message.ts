@@ -1,4 +1,5 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { messageOf, TareError } from '../../base/errors.ts';
 
 /**
  * Protocol Buffers messages as tables: name, number and kind of each field. The bytes are the library's; the types
@@ -18,6 +19,7 @@ export interface Kind<T> {
 /** A field of a message. `read` is given what came before: fields may repeat. */
 export interface Field<T> {
   readonly no: number;
+  readonly wire: WireType;
   zero(): T;
   read(reader: BinaryReader, before: T): T;
   write(writer: BinaryWriter, value: T): void;
@@ -28,7 +30,7 @@ export type ValueOf<M> = M extends Message<infer T> ? T : never;
 type FieldValue<F> = F extends Field<infer T> ? T : never;
 
 export interface Message<T> {
-  /** Unknown fields are skipped. Throws for what is not this format. */
+  /** Unknown fields are skipped. Throws `invalid` for what is not this format. */
   decode(bytes: Uint8Array): T;
   encode(value: Partial<T>): Uint8Array;
 }
@@ -44,11 +46,17 @@ export function message<F extends Fields>(
       const value: Record<string, unknown> = {};
       for (const [name, field] of entries) value[name] = field.zero();
       const reader = new BinaryReader(bytes);
-      while (reader.pos < reader.len) {
-        const [no, wire] = reader.tag();
-        const known = byNumber.get(no);
-        if (known === undefined) reader.skip(wire, no);
-        else value[known[0]] = known[1].read(reader, value[known[0]]);
+      try {
+        while (reader.pos < reader.len) {
+          const [no, wire] = reader.tag();
+          const known = byNumber.get(no);
+          // As a reader of an older or newer definition: another type is another field.
+          if (known === undefined || known[1].wire !== wire) reader.skip(wire, no);
+          else value[known[0]] = known[1].read(reader, value[known[0]]);
+        }
+      } catch (error) {
+        if (error instanceof TareError) throw error;
+        throw new TareError('invalid', `malformed message: ${messageOf(error)}`, error);
       }
       return value as T;
     },
@@ -134,6 +142,7 @@ export function nested<T>(shape: Message<T>): Kind<Partial<T> | undefined> {
 export function field<T>(no: number, kind: Kind<T>): Field<T> {
   return {
     no,
+    wire: kind.wire,
     zero: kind.zero,
     read: (reader) => kind.read(reader),
     write(writer, value) {
@@ -145,6 +154,7 @@ export function field<T>(no: number, kind: Kind<T>): Field<T> {
 export function list<T>(no: number, kind: Kind<T>): Field<Exclude<T, undefined>[]> {
   return {
     no,
+    wire: kind.wire,
     zero: () => [],
     read(reader, before) {
       before.push(kind.read(reader) as Exclude<T, undefined>);
@@ -161,6 +171,7 @@ export function map<T>(no: number, kind: Kind<T>): Field<Record<string, Exclude<
   const entry = message({ key: field(1, text), value: always(2, kind) });
   return {
     no,
+    wire: WireType.LengthDelimited,
     // A client's key may be `__proto__`.
     zero: () => Object.create(null),
     read(reader, before) {

@@ -43,7 +43,7 @@ export async function syncFiles(
   try {
     const call = session.channel.call(FILE_SYNC, metadata, signal);
     try {
-      await new Receiver(call.send, sync, progress ?? (() => {})).run(call.messages);
+      await new FileReceiver(call.send, sync, progress ?? (() => {})).run(call.messages);
     } catch (error) {
       call.cancel();
       throw error;
@@ -62,7 +62,8 @@ const AT_ONCE = 64;
 /** Entries are handed on in heaps: each handing over is a message to a Worker. */
 const HEAP = 512;
 
-class Receiver {
+/** Our side of one transfer. */
+export class FileReceiver {
   readonly #send: (message: Uint8Array) => Promise<void>;
   readonly #sync: FileSink;
   readonly #progress: (bytes: number) => void;
