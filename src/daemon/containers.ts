@@ -230,6 +230,7 @@ export function composeContainers(foundation: ContainerFoundation) {
     mounts,
     volumes,
     paths,
+    completeFiles: (container) => etcFiles.complete(container),
     autoRemove,
     log,
   });

@@ -3,7 +3,7 @@ import { isKind, TareError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { codeOf } from '../kernel/errno.ts';
 import { closeFd, insideNetwork, newNetworkNamespace, openFd } from '../kernel/namespaces.ts';
-import { findLink, setLink } from '../kernel/netlink/links.ts';
+import { findLink, listLinks, setLink } from '../kernel/netlink/links.ts';
 import { NetlinkProtocol, NetlinkSocket } from '../kernel/netlink/socket.ts';
 import { replaceDefaultRoutes } from './default-route.ts';
 import type { DefaultRoute, NamespacePool, NetworkNamespace, NetworkSpec } from './netdriver.ts';
@@ -88,6 +88,15 @@ export class HeldNamespaces implements NamespacePool {
     } catch (error) {
       if (isKind(error, 'not-found')) throw new TareError('not-found', `no process ${pid}`, error);
       throw error;
+    }
+  }
+
+  links(ns: NetworkNamespace): string[] {
+    const socket = insideNetwork(ns.fd, () => NetlinkSocket.open(NetlinkProtocol.ROUTE));
+    try {
+      return listLinks(socket).map(({ name }) => name);
+    } finally {
+      socket.close();
     }
   }
 

@@ -60,6 +60,8 @@ export interface NamespacePool {
   keepReady(network: NetworkSpec, count: number): void;
   /** The namespace of a running process. Throws `not-found`. */
   ofProcess(pid: number): NetworkNamespace;
+  /** Names of the links in a namespace. */
+  links(ns: NetworkNamespace): string[];
   /** Replaces the default routes of a namespace: these gateways through that interface, or none at all. */
   route(ns: NetworkNamespace, through: DefaultRoute | undefined): void;
   close(): Promise<void>;

@@ -169,11 +169,21 @@ async function plugAll(
 
 /** Names are answered inside the container's namespace while it is in a network that has names. */
 export async function serveNames(
-  { id, endpoints, hostConfig }: Pick<Container, 'id' | 'endpoints' | 'hostConfig'>,
+  container: Named,
   ns: NetworkNamespace,
   networks: Pick<NetworkService, 'get' | 'serveNames'>,
 ): Promise<void> {
-  if (!endpoints.some(hasNames)) return;
+  if (container.endpoints.some(hasNames)) await answerNames(container, ns, networks);
+}
+
+type Named = Pick<Container, 'id' | 'endpoints' | 'hostConfig'>;
+
+/** Answers inside the namespace, whatever networks the container is in. */
+export async function answerNames(
+  { id, endpoints, hostConfig }: Named,
+  ns: NetworkNamespace,
+  networks: Pick<NetworkService, 'get' | 'serveNames'>,
+): Promise<void> {
   const internal = endpoints.every(({ networkId }) => networks.get(networkId).internal);
   await networks.serveNames(id, ns, { servers: hostConfig.dns, internal });
 }

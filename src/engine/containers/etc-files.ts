@@ -1,12 +1,14 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fromNodeError } from '../../kernel/errno.ts';
 import { bareAddress } from '../../netdriver/addressing.ts';
+import { RESOLVER_ADDRESS } from '../../netdriver/dns/dns.ts';
 import {
   addressLine,
   hostnameFile,
   hostResolver,
   hostsFile,
   hostsFileOfHost,
+  parseResolvConf,
   resolvConf,
 } from '../networks/files.ts';
 import type { Connection } from './container-network.ts';
@@ -85,6 +87,33 @@ export class EtcFiles {
     }
   }
 
+  /**
+   * Completes the files of a running container that the last daemon may have left behind its endpoints. True when
+   * its resolv.conf names 127.0.0.11, so that somebody has to answer there.
+   */
+  complete(container: Container): boolean {
+    const files = this.#of(container.id);
+    const hosts = read(files.hosts);
+    const resolver = read(files.resolvConf);
+    // The network is another container's, or the host's, and so are the files.
+    if (hosts === undefined || resolver === undefined || container.hostConfig.networkMode === 'host')
+      return false;
+    const missing = container.endpoints
+      .flatMap(addressesOf)
+      .map((address) => addressLine(address, container.config))
+      .filter((line) => !hosts.includes(line));
+    const own = container.endpoints.some(hasNames);
+    try {
+      if (missing.length > 0) writeFileSync(files.hosts, hosts + missing.join(''));
+      const stale = resolver === resolverText(container, container.endpoints, false, !own);
+      if (!stale) return asksHere(resolver);
+      writeFileSync(files.resolvConf, resolverText(container, container.endpoints, false));
+      return own;
+    } catch (error) {
+      throw fromNodeError(error, 'writing the files of /etc');
+    }
+  }
+
   #of(id: string): EtcFilePaths {
     return {
       hosts: this.#paths.hosts(id),
@@ -98,6 +127,10 @@ function read(path: string): string | undefined {
   return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
 }
 
+function asksHere(resolver: string): boolean {
+  return parseResolvConf(resolver).nameservers.includes(RESOLVER_ADDRESS);
+}
+
 function addressesOf({ ipv4, ipv6 }: ContainerEndpoint): string[] {
   return [ipv4, ipv6].filter((address) => address !== '').map(bareAddress);
 }
@@ -106,6 +139,7 @@ function resolverText(
   container: Container,
   endpoints: readonly ContainerEndpoint[],
   isHost: boolean,
+  ownResolver = !isHost && endpoints.some(hasNames),
 ): string {
   const { dns, dnsSearch, dnsOptions } = container.hostConfig;
   return resolvConf({
@@ -115,6 +149,6 @@ function resolverText(
     dnsOptions,
     ipv6: endpoints.some((endpoint) => endpoint.ipv6 !== ''),
     hostNetwork: isHost,
-    ownResolver: !isHost && endpoints.some(hasNames),
+    ownResolver,
   });
 }

@@ -53,6 +53,7 @@ test('of containers with --rm, those that have ended are removed, and those that
     volumes: { restore: async () => {} },
     networks: { restore: async () => {} } as unknown as NetworkService,
     paths,
+    completeFiles: () => false,
     autoRemove: async (id) => void removed.push(id),
     log: silentLogger,
   });

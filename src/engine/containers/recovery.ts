@@ -9,9 +9,9 @@ import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { NetworkService } from '../networks/networks.ts';
 import type { VolumeStore } from '../volumes/volume-store.ts';
 import type { ContainerMounts } from './container-mounts.ts';
-import { serveNames } from './container-network.ts';
+import { answerNames } from './container-network.ts';
 import type { ContainerSet } from './container-set.ts';
-import { hasNames } from './endpoints.ts';
+import { EndpointRepair } from './endpoint-repair.ts';
 import { isAlive } from './lifecycle.ts';
 import type { Container } from './model.ts';
 import type { ContainerPaths } from './paths.ts';
@@ -27,8 +27,13 @@ export interface RecoveryParts {
   readonly snapshotter: Pick<Snapshotter, 'listSnapshots' | 'remove'>;
   readonly mounts: Pick<ContainerMounts, 'sweep'>;
   readonly volumes: Pick<VolumeStore, 'restore'>;
-  readonly networks: Pick<NetworkService, 'restore' | 'namespaceOf' | 'get' | 'serveNames'>;
+  readonly networks: Pick<
+    NetworkService,
+    'restore' | 'namespaceOf' | 'linksIn' | 'join' | 'route' | 'get' | 'serveNames'
+  >;
   readonly paths: ContainerPaths;
+  /** EtcFiles.complete */
+  readonly completeFiles: (container: Container) => boolean;
   /** Removes a container that asked for it (`--rm`) after its end. */
   readonly autoRemove: (id: string) => Promise<void>;
   readonly log: Logger;
@@ -95,6 +100,8 @@ export class ContainerRecovery {
         }
       }
     }
+    const repair = new EndpointRepair(networks, log);
+    repair.look(living);
     await networks.restore(
       living.map((container) => ({
         containerId: container.id,
@@ -102,6 +109,7 @@ export class ContainerRecovery {
         ports: container.ports,
       })),
     );
+    await repair.mend();
     this.#parts.mounts.sweep();
     await this.#parts.volumes.restore(volumeUses(living));
     for (const container of living) await this.#answerNames(container);
@@ -121,11 +129,11 @@ export class ContainerRecovery {
   /** Nobody answered names while no daemon was there. */
   async #answerNames(container: Container): Promise<void> {
     const { networks, log } = this.#parts;
-    const { id, state, endpoints } = container;
-    if (!endpoints.some(hasNames)) return;
+    const { id, state } = container;
     try {
+      if (!this.#parts.completeFiles(container)) return;
       const ns = networks.namespaceOf(state.pid);
-      await serveNames(container, ns, networks).finally(() => ns.close());
+      await answerNames(container, ns, networks).finally(() => ns.close());
     } catch (error) {
       log.error('answering names for a container', { id, error: messageOf(error) });
     }

@@ -74,6 +74,7 @@ const namespace: NetworkNamespace = { path: '/x', fd: -1, close() {} };
 const namespaces: NamespacePool = {
   take: async () => namespace,
   keepReady: () => {},
+  links: () => [],
   ofProcess: () => namespace,
   route: () => {},
   close: async () => {},

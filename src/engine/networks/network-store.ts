@@ -164,6 +164,10 @@ export class NetworkStore implements NetworkService {
     return this.#options.namespaces.ofProcess(pid);
   }
 
+  linksIn(ns: NetworkNamespace): string[] {
+    return this.#options.namespaces.links(ns);
+  }
+
   async join(
     endpoint: ContainerEndpoint,
     containerId: string,

@@ -26,6 +26,8 @@ export interface NetworkService {
   /** A fresh namespace for a container that will join `networkRef` (undefined: loopback only). */
   namespace(networkRef: string | undefined): Promise<NetworkNamespace>;
   namespaceOf(pid: number): NetworkNamespace;
+  /** Names of the links in it. */
+  linksIn(ns: NetworkNamespace): string[];
   /** Puts the endpoint into the namespace. */
   join(endpoint: ContainerEndpoint, containerId: string, ns: NetworkNamespace): Promise<ContainerEndpoint>;
   leave(endpoint: ContainerEndpoint, containerId: string): Promise<void>;
