@@ -39,7 +39,7 @@ function plain(line: string): string {
     .replace(/link\/ether [0-9a-f:]+/, 'link/ether')
     .replace(/link-netnsid \d+/, '')
     .replace(/inet6 fe80\S+/, 'inet6 fe80')
-    .replace(/(NO-CARRIER,|,LOWER_UP|state \S+)/g, '')
+    .replace(/(NO-CARRIER,|,LOWER_UP|state \S+| linkdown)/g, '')
     .replace(/\\.*valid_lft.*$/, '')
     .replace(/ +/g, ' ')
     .trim();

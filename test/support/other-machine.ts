@@ -39,9 +39,14 @@ export class OtherMachine implements AsyncDisposable {
     }
   }
 
+  /** Path of its network namespace. */
+  get path(): string {
+    return `/run/netns/${this.#name}`;
+  }
+
   /** The command line that runs a program there. */
   argv(argv: readonly string[]): string[] {
-    return ['nsenter', `--net=/run/netns/${this.#name}`, '--', ...argv];
+    return ['nsenter', `--net=${this.path}`, '--', ...argv];
   }
 
   /** Runs a program there to its end. */
