@@ -122,11 +122,8 @@ export class ContainerEngine implements ContainerService {
       throw new TareError('not-found', `cannot kill container: ${ref}: No such container: ${ref}`);
     }
     const number = parseSignal(signal || 'SIGKILL');
-    if (container.state.status === 'restarting') {
-      this.#parts.supervisor.cancelRestart(container.id);
-      return;
-    }
-    if (!isAlive(container.state)) {
+    if (await this.#parts.supervisor.callOffRestart(container.id)) return;
+    if (!isAlive((this.#parts.set.byId(container.id) ?? container).state)) {
       throw new TareError(
         'conflict',
         `cannot kill container: ${ref}: container ${container.id} is not running`,

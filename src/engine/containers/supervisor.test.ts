@@ -30,6 +30,7 @@ class World {
     all: () => [],
   });
   startError: Error | undefined;
+  onCreate: () => void = () => {};
   onStart: () => void = () => {};
   onSignal: (signal: number) => void = () => {};
   onDelete: () => void = () => {};
@@ -39,6 +40,7 @@ class World {
     runtime: {
       create: async () => {
         this.calls.push('create');
+        this.onCreate();
         if (this.startError) throw this.startError;
         return { pid: 100, monitorPid: 99 };
       },
@@ -198,6 +200,32 @@ describe('Supervisor', () => {
     await world.exit(1);
     await stopped;
     expect(world.state).toMatchObject({ status: 'exited', exitCode: 1, manuallyStopped: true });
+  });
+
+  test('a stop that comes while a restart is on its way up ends what came up', async () => {
+    world.add({ restartPolicy: { name: 'always', maximumRetryCount: 0 } });
+    await world.supervisor.start(ID);
+    await world.exit(1);
+    const stopped = Promise.withResolvers<void>();
+    world.onStart = () => world.supervisor.stop(ID, {}).then(stopped.resolve, stopped.reject);
+    world.onSignal = () => void world.exit(143);
+    await stopped.promise;
+    expect(world.state).toMatchObject({ status: 'exited', exitCode: 143, manuallyStopped: true });
+    await Bun.sleep(300);
+    expect(world.state.status).toBe('exited');
+  });
+
+  test('a stop that comes while a restart fails is not followed by another', async () => {
+    world.add({ restartPolicy: { name: 'always', maximumRetryCount: 0 } });
+    await world.supervisor.start(ID);
+    await world.exit(1);
+    const stopped = Promise.withResolvers<void>();
+    world.startError = new TareError('invalid', 'it does not start');
+    world.onCreate = () => world.supervisor.stop(ID, {}).then(stopped.resolve, stopped.reject);
+    await stopped.promise;
+    await Bun.sleep(400);
+    expect(world.state.status).toBe('exited');
+    expect(world.calls.filter((call) => call === 'create')).toHaveLength(2);
   });
 
   test('the exit code is in the row before the runtime forgets it', async () => {

@@ -54,7 +54,7 @@ export class Supervisor {
     this.#parts = parts;
     this.#launcher = new Launcher(parts, this.#pending);
     this.#ender = new Ender(parts);
-    this.#restarter = new Restarter(parts, (id) => this.start(id));
+    this.#restarter = new Restarter(parts, (id) => this.#startAgain(id));
   }
 
   /** Runs `body` while no other operation changes the container. */
@@ -65,6 +65,13 @@ export class Supervisor {
   /** Starts a container. Throws `not-modified` when it runs. */
   async start(id: string): Promise<void> {
     await this.#locks.run(id, () => this.#startLocked(id));
+  }
+
+  /** A restart whose time has come, unless it was called off while it waited for the lock. */
+  async #startAgain(id: string): Promise<void> {
+    await this.#locks.run(id, async () => {
+      if (this.#parts.set.byId(id)?.state.status === 'restarting') await this.#startLocked(id);
+    });
   }
 
   async #startLocked(id: string): Promise<void> {
@@ -175,19 +182,31 @@ export class Supervisor {
     this.#restarter.schedule(container, container.state.finishedAt - container.state.startedAt);
   }
 
-  /** Stops waiting for a restart. The container is then exited. */
+  /** Stops waiting for a restart. The container is then exited. For who holds its lock. */
   cancelRestart(id: string): void {
     this.#restarter.cancel(id);
+  }
+
+  /**
+   * A client's wish that no restart follows; one that is on its way up cannot be called off and is awaited. Whether the
+   * container is at rest now.
+   */
+  async callOffRestart(id: string): Promise<boolean> {
+    const { set } = this.#parts;
+    if (set.byId(id)?.state.status !== 'restarting') return false;
+    // Should the start fail, it is not tried again.
+    set.note(id, { manuallyStopped: true });
+    await this.#starting.get(id);
+    if (set.byId(id)?.state.status === 'restarting') this.#restarter.cancel(id);
+    const now = set.byId(id);
+    return now === undefined || !isAlive(now.state);
   }
 
   /** Stop signal, grace, SIGKILL; resolves after the end was handled. Throws `not-modified` when it does not run. */
   async stop(id: string, options: StopOptions, verb: Ending['verb'] = 'stop'): Promise<void> {
     const { set, events } = this.#parts;
+    if (await this.callOffRestart(id)) return;
     const container = set.get(id);
-    if (container.state.status === 'restarting') {
-      this.#restarter.cancel(id);
-      return;
-    }
     if (!isAlive(container.state)) throw new TareError('not-modified', 'the container does not run');
     await this.#stopBecause(container, { cause: 'client', verb, client: options.client }, options);
     const after = set.byId(id);
