@@ -120,7 +120,9 @@ export function parseManifest(bytes: Uint8Array, contentType?: string): ParsedMa
       'Docker image manifest version 2, schema 1 is not supported: push the image again with a newer tool',
     );
   }
-  if (document.schemaVersion !== 2) throw corrupt('schemaVersion must be 2');
+  // Go programs that forget the version write zero; the media type then says what it is.
+  if (document.schemaVersion !== 2 && (document.schemaVersion !== 0 || own === undefined))
+    throw corrupt('schemaVersion must be 2');
   const isIndex = 'manifests' in document;
   if (isIndex && ('layers' in document || 'config' in document)) {
     throw corrupt('it has both manifests and layers');

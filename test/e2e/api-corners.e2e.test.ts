@@ -138,6 +138,45 @@ describe('what create refuses and what it makes of things', () => {
   });
 });
 
+test('old clients: mounts below a read-only bind stay writable, and updates know no limit of processes', async () => {
+  const below = async (prefix: string): Promise<string> => {
+    const { body } = await call('POST', `${prefix}/containers/create`, {
+      Image: 'busybox',
+      Cmd: ['sh', '-c', 'grep /host/shm /proc/self/mountinfo'],
+      HostConfig: { Binds: ['/dev:/host:ro'], PidsLimit: 32 },
+    });
+    await call('POST', `/containers/${body.Id}/start`);
+    await call('POST', `/containers/${body.Id}/wait`);
+    const logs = await daemon.request('GET', `/containers/${body.Id}/logs?stdout=1`);
+    expect((await call('POST', `${prefix}/containers/${body.Id}/update`, { PidsLimit: 16 })).status).toBe(
+      200,
+    );
+    const { HostConfig } = (await call('GET', `/containers/${body.Id}/json`)).body;
+    const flag = / \/host\/shm (r[ow])/.exec(await logs.text())?.[1];
+    return `${flag}, ${(HostConfig as { PidsLimit: number }).PidsLimit}`;
+  };
+  expect([await below('/v1.39'), await below('/v1.51')]).toEqual(['rw, 32', 'ro, 16']);
+});
+
+test.each([-1, -2, 0])('a limit of %d processes is none', async (PidsLimit) => {
+  const id = await started({ Cmd: ['sleep', '300'], HostConfig: { PidsLimit: 32 } });
+  await call('POST', `/containers/${id}/update`, { PidsLimit });
+  const { HostConfig } = (await call('GET', `/containers/${id}/json`)).body;
+  expect(HostConfig).toMatchObject({ PidsLimit: 0 });
+});
+
+test('an exec of a user who is not there is refused before there is a stream', async () => {
+  const id = await started({ Cmd: ['sleep', '300'] });
+  expect(await call('POST', `/containers/${id}/exec`, { Cmd: ['true'], User: 'nobody-here' })).toMatchObject({
+    status: 400,
+    message: 'unable to find user nobody-here: no matching entries in passwd file',
+  });
+});
+
+test('the list of networks has two addresses', async () => {
+  for (const path of ['/networks', '/networks/']) expect((await call('GET', path)).status).toBe(200);
+});
+
 test('the terminal of an exec whose container was killed has no size', async () => {
   const id = await started({ Cmd: ['sleep', '300'] });
   const exec = await call('POST', `/containers/${id}/exec`, { Tty: true, Cmd: ['sleep', '300'] });

@@ -114,10 +114,10 @@ export function infoToWire(info: SystemInfo, serverVersion: string, api: number)
     RuncCommit: commit(runtime.version),
     InitCommit: commit(info.initVersion),
     SecurityOptions: [...info.securityOptions],
-    FirewallBackend: { Driver: 'nftables' },
     CDISpecDirs: [...info.cdiDirectories],
     Warnings: info.warnings.length === 0 ? null : [...info.warnings],
   };
+  if (api >= 49) wire.FirewallBackend = { Driver: 'nftables' };
   if (api >= 50 && info.cdiDevices.length > 0) {
     wire.DiscoveredDevices = info.cdiDevices.map((name) => ({ Source: 'cdi', ID: name }));
   }

@@ -59,6 +59,10 @@ export function containerRoutes({ containers, paths }: Dependencies): Route[] {
           'invalid JSON: got EOF while reading request body',
         );
         const { resources, restartPolicy, ...ports } = body;
+        if (x.version < 40) resources.pidsLimit = null;
+        // Any negative number was always taken for "no limit".
+        else if (typeof resources.pidsLimit === 'number')
+          resources.pidsLimit = Math.max(resources.pidsLimit, 0);
         const { warnings } = await containers.update(x.param, { resources, restartPolicy, ports });
         x.json(200, { Warnings: warnings.length === 0 ? null : warnings });
       },
@@ -128,6 +132,8 @@ async function readCreate(x: Exchange): Promise<CreateContainer> {
   }
   // Containers of clients from before API 1.40 share their IPC namespace with who asks.
   if (x.version < 40 && hostConfig.ipcMode === '') hostConfig.ipcMode = 'shareable';
+  const { resources } = hostConfig;
+  if (resources.pidsLimit !== null && resources.pidsLimit <= 0) resources.pidsLimit = null;
   const networks = Object.keys(body.networking.endpoints);
   if (x.version < 44 && networks.length > 1) {
     throw new HttpError(
@@ -141,6 +147,7 @@ async function readCreate(x: Exchange): Promise<CreateContainer> {
     config,
     hostConfig,
     endpoints: body.networking.endpoints,
+    writableBelowBinds: x.version < 44,
   };
 }
 

@@ -80,6 +80,8 @@ export function networkRoutes({ networks, containers, events, now }: Dependencie
 
   return [
     { method: 'GET', pattern: '/networks', handle: list },
+    // Docker answers both.
+    { method: 'GET', pattern: '/networks/', handle: list },
     { method: 'GET', pattern: '/networks/{id}', handle: inspect },
     {
       method: 'POST',

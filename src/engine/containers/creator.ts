@@ -104,6 +104,7 @@ export class ContainerCreator {
         },
         image: (ref) => request.views?.get(ref) ?? images.get(ref),
         dataRoot: paths.dataRoot,
+        writableBelowBinds: request.writableBelowBinds ?? false,
         container: (ref) => {
           const other = set.find(ref);
           if (!other) throw new TareError('invalid', `No such container: ${ref}`);

@@ -48,6 +48,8 @@ export class ExecSet {
     const container = this.#parts.set.get(ref);
     checkRunning(container);
     if (config.cmd.length === 0) throw new TareError('invalid', 'No exec command specified');
+    // A user who is not there is refused now: once the process is to start, the answer is a stream.
+    if (config.user !== '') this.#parts.processOf(container, config);
     this.#forgetOld();
     const id = newId();
     this.#execs.set(id, {

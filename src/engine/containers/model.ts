@@ -189,6 +189,8 @@ export interface CreateContainer {
   /** Of a build: what stands in for the image of the configuration, and for those that mounts name. */
   base?: Image;
   views?: ReadonlyMap<string, Image>;
+  /** Mounts below read-only binds of `-v` stay writable, as clients from before API 1.44 count on. */
+  writableBelowBinds?: boolean;
 }
 
 export type ContainerStatus =

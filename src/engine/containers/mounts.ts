@@ -14,6 +14,8 @@ export interface MountSources {
   readonly container: (ref: string) => Container;
   /** Where the engine keeps its data. */
   readonly dataRoot: string;
+  /** Mounts below read-only binds of `-v` stay writable. */
+  readonly writableBelowBinds: boolean;
 }
 
 /**
@@ -136,6 +138,7 @@ class Resolver {
         readWrite,
         propagation: chosenPropagation(source, propagation, this.#sources.dataRoot),
         fromBind: true,
+        ...(!readWrite && this.#sources.writableBelowBinds && { below: 'writable' }),
       });
       return;
     }
