@@ -155,8 +155,10 @@ function compileOnbuild(statement: Statement, escapeChar: '\\' | '`'): OnbuildIn
   const trigger = rest + documents;
   // A trigger that cannot be read would only fail in somebody else's build.
   const directive = escapeChar === '\\' ? '' : `# escape=${escapeChar}\n`;
-  for (const inner of parseDockerfile(directive + trigger).statements) {
-    compileInstruction({ ...inner, span }, escapeChar);
+  try {
+    for (const inner of parseDockerfile(directive + trigger).statements) compileInstruction(inner, escapeChar);
+  } catch (error) {
+    throw error instanceof DockerfileError ? new DockerfileError(error.reason, span) : error;
   }
   return { kind: 'onbuild', span, text, trigger };
 }

@@ -5,12 +5,15 @@ import type { Span } from './parse.ts';
 export class DockerfileError extends TareError {
   /** Undefined: the file as a whole. */
   readonly span: Span | undefined;
+  /** Without the line. */
+  readonly reason: string;
 
   /** `prefix`: what comes before the line's number; empty: the message stands alone. */
   constructor(message: string, span: Span | undefined, prefix = 'dockerfile parse error') {
     const line = span ? ` on line ${span.first}` : '';
     super('invalid', prefix === '' ? message : `${prefix}${line}: ${message}`);
     this.span = span;
+    this.reason = message;
   }
 }
 

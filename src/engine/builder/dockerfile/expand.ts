@@ -11,6 +11,8 @@ interface Cursor {
   at: number;
   /** Of `${…${…}}`. */
   depth: number;
+  /** Escapes go although quotes stay. */
+  readonly dropsEscapes?: boolean;
 }
 
 const MAX_DEPTH = 100;
@@ -23,9 +25,14 @@ export function expandWord(text: string, lookup: Lookup, escapeChar = '\\'): str
   return read({ text, at: 0, depth: 0 }, lookup, escapeChar, '', true);
 }
 
-/** As `expandWord`, but quotes stay: for text that a shell reads later, and for here-documents. */
+/** As `expandWord`, but quotes stay, and escapes but for those of dollars: for text that is read once more. */
 export function expandText(text: string, lookup: Lookup, escapeChar = '\\'): string {
   return read({ text, at: 0, depth: 0 }, lookup, escapeChar, '', false);
+}
+
+/** A here-document of COPY or ADD: quotes stay, every backslash goes that is not escaped itself, as BuildKit has it. */
+export function expandDocument(text: string, lookup: Lookup): string {
+  return read({ text, at: 0, depth: 0, dropsEscapes: true }, lookup, '\\', '', false);
 }
 
 /** Reads up to `end` (empty: the whole text), which is passed. */
@@ -43,7 +50,7 @@ function read(cursor: Cursor, lookup: Lookup, escapeChar: string, end: string, q
     else if (char === escapeChar && cursor.at + 1 < cursor.text.length) {
       // Before a variable the escape goes even where quotes stay: that is how one writes a dollar.
       const next = cursor.text[cursor.at + 1] ?? '';
-      result += quotes || next === '$' ? next : char + next;
+      result += quotes || cursor.dropsEscapes || next === '$' ? next : char + next;
       cursor.at += 2;
     } else {
       // An escape at the very end escapes nothing.

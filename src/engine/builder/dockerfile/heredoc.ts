@@ -24,7 +24,9 @@ export function heredocsIn(text: string): HeredocMark[] {
     else if (char === '"' || char === "'") quote = char;
     else if (text.startsWith('<<<', index)) index += 2;
     else if (text.startsWith('<<', index)) {
-      const match = /^<<(-?)(?:"([^"\s]+)"|'([^'\s]+)'|([\w.-]+))/.exec(text.slice(index));
+      // Only a word of its own is a mark, with a descriptor's number at most: `x<<2` is a shift.
+      if (!/(?:^|\s)\d*$/.test(text.slice(Math.max(0, index - 8), index))) continue;
+      const match = /^<<(-?)(?:"([^"\s]+)"|'([^'\s]+)'|([^\s"'<>();&|$`]+))/.exec(text.slice(index, index + 1024));
       if (!match) continue;
       const quoted = match[2] ?? match[3];
       const end = index + match[0].length;

@@ -1,5 +1,5 @@
 import { DockerfileError } from './dockerfile-error.ts';
-import { expandText, expandWord, type Lookup } from './expand.ts';
+import { expandDocument, expandText, expandWord, type Lookup } from './expand.ts';
 import { atSpan } from './flags.ts';
 import type { CopyFields, Instruction, Pair } from './instructions.ts';
 
@@ -22,11 +22,11 @@ function resolved(
     case 'add':
       return {
         ...instruction,
-        ...copied(instruction, word, lookup, escapeChar),
+        ...copied(instruction, word, lookup),
         checksum: word(instruction.checksum),
       };
     case 'copy':
-      return { ...instruction, ...copied(instruction, word, lookup, escapeChar) };
+      return { ...instruction, ...copied(instruction, word, lookup) };
     case 'env':
     case 'label':
       return { ...instruction, pairs: instruction.pairs.map((pair) => pairOf(pair, word, instruction)) };
@@ -61,7 +61,6 @@ function copied(
   fields: CopyFields,
   word: (text: string) => string,
   lookup: Lookup,
-  escapeChar: string,
 ): Partial<CopyFields> {
   return {
     sources: fields.sources.map(word),
@@ -71,7 +70,7 @@ function copied(
     exclude: fields.exclude.map(word),
     inline: fields.inline.map((file) => ({
       ...file,
-      content: file.expand ? expandText(file.content, lookup, escapeChar) : file.content,
+      content: file.expand ? expandDocument(file.content, lookup) : file.content,
     })),
   };
 }
