@@ -156,7 +156,8 @@ function compileOnbuild(statement: Statement, escapeChar: '\\' | '`'): OnbuildIn
   // A trigger that cannot be read would only fail in somebody else's build.
   const directive = escapeChar === '\\' ? '' : `# escape=${escapeChar}\n`;
   try {
-    for (const inner of parseDockerfile(directive + trigger).statements) compileInstruction(inner, escapeChar);
+    for (const inner of parseDockerfile(directive + trigger).statements)
+      compileInstruction(inner, escapeChar);
   } catch (error) {
     throw error instanceof DockerfileError ? new DockerfileError(error.reason, span) : error;
   }

@@ -26,7 +26,9 @@ export function heredocsIn(text: string): HeredocMark[] {
     else if (text.startsWith('<<', index)) {
       // Only a word of its own is a mark, with a descriptor's number at most: `x<<2` is a shift.
       if (!/(?:^|\s)\d*$/.test(text.slice(Math.max(0, index - 8), index))) continue;
-      const match = /^<<(-?)(?:"([^"\s]+)"|'([^'\s]+)'|([^\s"'<>();&|$`]+))/.exec(text.slice(index, index + 1024));
+      const match = /^<<(-?)(?:"([^"\s]+)"|'([^'\s]+)'|([^\s"'<>();&|$`]+))/.exec(
+        text.slice(index, index + 1024),
+      );
       if (!match) continue;
       const quoted = match[2] ?? match[3];
       const end = index + match[0].length;

@@ -90,7 +90,7 @@ export function parseDockerfile(text: string): ParsedDockerfile {
 function readDirectives(lines: readonly string[]): Record<string, string> {
   const found: Record<string, string> = {};
   for (const [index, line] of lines.entries()) {
-    const [, name = '', value = ''] = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/.exec(line) ?? [];
+    const [, name = '', value = ''] = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(\S.*)$/.exec(line.trimEnd()) ?? [];
     const key = name.toLowerCase();
     if (!DIRECTIVES.has(key)) break;
     if (found[key] !== undefined) {
@@ -108,7 +108,10 @@ const isComment = (line: string): boolean => /^\s*#/.test(line);
 
 /** Text without the continuation mark at its end; undefined: the line ends here. */
 function continued(line: string, escapeChar: string): string | undefined {
-  const trimmed = line.replace(/[ \t]+$/, '');
+  // Not by a pattern: one takes time by the square of the blanks.
+  let end = line.length;
+  while (end > 0 && (line[end - 1] === ' ' || line[end - 1] === '\t')) end--;
+  const trimmed = line.slice(0, end);
   if (!trimmed.endsWith(escapeChar)) return undefined;
   // An escaped escape character is itself.
   if (trimmed.length > 1 && trimmed.at(-2) === escapeChar) return undefined;

@@ -57,11 +57,7 @@ function pairOf(pair: Pair, word: (text: string) => string, { kind, span }: Inst
   return { key, value: word(pair.value) };
 }
 
-function copied(
-  fields: CopyFields,
-  word: (text: string) => string,
-  lookup: Lookup,
-): Partial<CopyFields> {
+function copied(fields: CopyFields, word: (text: string) => string, lookup: Lookup): Partial<CopyFields> {
   return {
     sources: fields.sources.map(word),
     destination: word(fields.destination),
