@@ -102,6 +102,8 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     log,
   });
   const networking = openNetworking({
+    // For tests: a bridge of the kernel takes 1,023.
+    portLimit: Number(process.env.TARE_BRIDGE_PORTS) || undefined,
     table: tableOf(config),
     filtered: config.publish === 'filtered',
     log,

@@ -1,11 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { TareError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import { addAddress } from '../kernel/netlink/addresses.ts';
-import { findLink, type Link, listLinks, newBridge, setLink } from '../kernel/netlink/links.ts';
-import type { NetlinkRequest, NetlinkSocket } from '../kernel/netlink/socket.ts';
-import { parseCidr } from './addressing.ts';
+import { findLink, listLinks, setLink } from '../kernel/netlink/links.ts';
+import type { NetlinkSocket } from '../kernel/netlink/socket.ts';
+import type { BridgeGroups } from './bridge-groups.ts';
+import { makeBridge } from './bridge-link.ts';
 import { configureEndpoint } from './endpoint-interface.ts';
 import type {
   EndpointSpec,
@@ -15,8 +12,11 @@ import type {
   Publication,
   RestoredEndpoint,
 } from './netdriver.ts';
-import { HOST_INTERFACE, PREPARED_INTERFACE, plug, whenNotFull } from './plug.ts';
+import { HOST_INTERFACE, PREPARED_INTERFACE, plugAgain } from './plug.ts';
 import type { PublishedPorts } from './published-ports.ts';
+import type { RuledNetwork } from './ruled-network.ts';
+
+type Restored = ReadonlyArray<{ network: NetworkSpec; endpoints: readonly RestoredEndpoint[] }>;
 
 /** A link that is still there this long after its endpoint left is taken away. */
 const LEFTOVER_MS = 1000;
@@ -28,28 +28,38 @@ const LEFTOVER_MS = 1000;
 export class BridgeDriver implements NetworkDriver {
   readonly name = 'bridge';
   readonly #route: NetlinkSocket;
+  readonly #bridges: BridgeGroups;
   readonly #ports: PublishedPorts;
   readonly #log: Logger;
   readonly #leaving = new Set<string>();
   #sweeper: NodeJS.Timeout | undefined;
 
-  constructor(options: { route: NetlinkSocket; ports: PublishedPorts; log: Logger }) {
+  constructor(options: { route: NetlinkSocket; bridges: BridgeGroups; ports: PublishedPorts; log: Logger }) {
     this.#route = options.route;
+    this.#bridges = options.bridges;
     this.#ports = options.ports;
     this.#log = options.log;
+    this.#bridges.onGrowth = async (network) => {
+      this.#log.info('a network got a further bridge', { network: network.name });
+      await this.#ports.addNetwork(this.#ruled(network));
+    };
   }
 
   async createNetwork(network: NetworkSpec): Promise<void> {
-    this.#makeBridge(network);
-    await this.#ports.addNetwork(network);
+    if (makeBridge(this.#route, network)) this.#bridges.begin(network);
+    await this.#ports.addNetwork(this.#ruled(network));
   }
 
   async removeNetwork(network: NetworkSpec): Promise<void> {
-    const link = findLink(this.#route, network.bridgeName);
-    await Promise.all([
-      this.#ports.removeNetwork(network.id),
-      this.#deleteLinks(link?.kind === 'bridge' ? [network.bridgeName] : []),
-    ]);
+    const isBridge = findLink(this.#route, network.bridgeName)?.kind === 'bridge';
+    const links = this.#bridges.end(network).filter((name) => isBridge || name !== network.bridgeName);
+    await Promise.all([this.#ports.removeNetwork(network.id), this.#deleteLinks(links)]);
+  }
+
+  /** The network as the rules know it. */
+  #ruled(network: NetworkSpec): RuledNetwork {
+    const [, ...furtherBridges] = this.#bridges.bridgesOf(network);
+    return furtherBridges.length > 0 ? { ...network, furtherBridges } : network;
   }
 
   async join(network: NetworkSpec, endpoint: EndpointSpec, ns: NetworkNamespace): Promise<void> {
@@ -57,7 +67,7 @@ export class BridgeDriver implements NetworkDriver {
       ns.prepared?.hostInterface === endpoint.hostInterface && endpoint.interfaceName === PREPARED_INTERFACE;
     if (!prepared) {
       const peer = { name: endpoint.interfaceName, namespace: ns.fd, mac: endpoint.macAddress };
-      await whenNotFull(network, () => plug(this.#route, network, endpoint.hostInterface, peer));
+      await this.#bridges.plug(network, endpoint.hostInterface, peer);
     }
     this.#leaving.delete(endpoint.hostInterface);
     configureEndpoint(network, endpoint, ns, prepared);
@@ -94,30 +104,37 @@ export class BridgeDriver implements NetworkDriver {
     await this.#ports.unpublish(endpoint, which);
   }
 
-  async restore(
-    networks: ReadonlyArray<{ network: NetworkSpec; endpoints: readonly RestoredEndpoint[] }>,
-  ): Promise<void> {
+  async restore(networks: Restored): Promise<void> {
     const living = new Set<string>();
+    const before = listLinks(this.#route);
     for (const { network, endpoints } of networks) {
       for (const { endpoint } of endpoints) living.add(endpoint.hostInterface);
       try {
-        this.#makeBridge(network);
+        makeBridge(this.#route, network);
+        this.#bridges.restore(network, before);
       } catch (error) {
         // One network that cannot be made must not keep the others, and the daemon, away.
         this.#log.error('the bridge of a network could not be made', { network: network.name, error });
       }
     }
-    await this.#ports.restore(networks);
-    const names = new Set(networks.map(({ network }) => network.bridgeName));
+    const ruled = networks.map((entry) => ({ ...entry, network: this.#ruled(entry.network) }));
+    await this.#ports.restore(ruled);
+    await this.#plugAgain(networks);
+    await this.#clearLeftovers(networks, living);
+  }
+
+  /** Links of endpoints that are gone, and further bridges that nobody is in. */
+  async #clearLeftovers(networks: Restored, living: ReadonlySet<string>): Promise<void> {
     const links = listLinks(this.#route);
+    const names = new Set(networks.flatMap(({ network }) => this.#bridges.bridgesOf(network)));
     const bridges = new Set(links.filter((link) => names.has(link.name)).map((link) => link.index));
-    this.#plugAgain(networks, links);
-    await this.#deleteLinks(
-      links
-        .filter((link) => bridges.has(link.master) && link.kind === 'veth')
-        .filter((link) => HOST_INTERFACE.test(link.name) && !living.has(link.name))
-        .map((link) => link.name),
+    const dead = links.filter(
+      ({ master, kind, name }) =>
+        bridges.has(master) && kind === 'veth' && HOST_INTERFACE.test(name) && !living.has(name),
     );
+    const rest = links.filter((link) => !dead.includes(link));
+    const empty = networks.flatMap(({ network }) => this.#bridges.emptyOnes(network, rest));
+    await this.#deleteLinks([...dead.map(({ name }) => name), ...empty]);
   }
 
   async close(): Promise<void> {
@@ -126,18 +143,15 @@ export class BridgeDriver implements NetworkDriver {
   }
 
   /** Somebody may have removed a bridge while the daemon was away: its ports are then plugged into nothing. */
-  #plugAgain(
-    networks: ReadonlyArray<{ network: NetworkSpec; endpoints: readonly RestoredEndpoint[] }>,
-    links: readonly Link[],
-  ): void {
-    const byName = new Map(links.map((link) => [link.name, link]));
+  async #plugAgain(networks: Restored): Promise<void> {
+    const byName = new Map(listLinks(this.#route).map((link) => [link.name, link]));
     for (const { network, endpoints } of networks) {
-      const bridge = byName.get(network.bridgeName);
+      const indexes = new Set(this.#bridges.bridgesOf(network).map((name) => byName.get(name)?.index));
       for (const { endpoint } of endpoints) {
         const link = byName.get(endpoint.hostInterface);
-        if (!bridge || !link || link.master === bridge.index) continue;
+        if (!link || indexes.has(link.master)) continue;
         try {
-          this.#route.execute([setLink(link.index, { master: bridge.index })]);
+          plugAgain(this.#route, await this.#bridges.place(network), network, link);
         } catch (error) {
           this.#log.error('a container could not be plugged in again', {
             container: endpoint.containerId,
@@ -145,41 +159,6 @@ export class BridgeDriver implements NetworkDriver {
           });
         }
       }
-    }
-  }
-
-  #makeBridge(network: NetworkSpec): void {
-    let link = findLink(this.#route, network.bridgeName);
-    if (link && link.kind !== 'bridge') {
-      throw new TareError('conflict', `the link ${network.bridgeName} exists and is not a bridge`);
-    }
-    if (!link) {
-      this.#route.execute([
-        newBridge(network.bridgeName),
-        // Without an address of its own a bridge changes it whenever the lowest of its ports' changes.
-        setLink(network.bridgeName, { mac: randomMac(), mtu: network.mtu }),
-      ]);
-      link = findLink(this.#route, network.bridgeName);
-    }
-    if (!link) throw new TareError('internal', `the bridge ${network.bridgeName} vanished while it was made`);
-    this.#configureBridge(network, link);
-  }
-
-  #configureBridge(network: NetworkSpec, link: Link): void {
-    const requests: NetlinkRequest[] = [];
-    const ipv6 = network.subnets.some((subnet) => parseCidr(subnet.subnet).bits === 128);
-    if (!ipv6) requests.push(setLink(link.index, { noLinkLocal: true }));
-    for (const subnet of network.subnets) {
-      if (!subnet.gateway) continue;
-      requests.push(addAddress(link.index, `${subnet.gateway}/${parseCidr(subnet.subnet).prefix}`));
-    }
-    requests.push(setLink(link.index, { up: true }));
-    this.#route.execute(requests);
-    // Lets 127.0.0.1:PORT of the host lead into the bridge; our rules drop loopback addresses that come out of it.
-    writeSysctl(`net/ipv4/conf/${network.bridgeName}/route_localnet`, '1');
-    if (!network.internal) {
-      writeSysctl('net/ipv4/ip_forward', '1');
-      if (ipv6) writeSysctl('net/ipv6/conf/all/forwarding', '1');
     }
   }
 
@@ -205,27 +184,7 @@ export class BridgeDriver implements NetworkDriver {
       stderr: 'ignore',
     });
     await child.exited;
-    const left = new Set(listLinks(this.#route).map((link) => link.name));
     for (const name of names)
-      if (left.has(name)) this.#log.warn('a link could not be removed', { link: name });
-  }
-}
-
-function randomMac(): string {
-  return ['02', '42', ...(randomBytes(4).toString('hex').match(/../g) ?? [])].join(':');
-}
-
-/** Writes a setting below /proc/sys unless it has that value; the daemon may not be allowed to, but need not. */
-function writeSysctl(name: string, value: string): void {
-  const path = `/proc/sys/${name}`;
-  if (!existsSync(path) || readFileSync(path, 'utf8').trim() === value) return;
-  try {
-    writeFileSync(path, value);
-  } catch (error) {
-    throw new TareError(
-      'internal',
-      `cannot set ${name.replaceAll('/', '.')} to ${value}; set it yourself`,
-      error,
-    );
+      if (findLink(this.#route, name)) this.#log.warn('a link could not be removed', { link: name });
   }
 }

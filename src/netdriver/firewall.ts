@@ -21,6 +21,7 @@ import { bareAddress } from './addressing.ts';
 import { concernsForwarding, ForeignForward } from './foreign-forward.ts';
 import { InputFeed } from './input-feed.ts';
 import type { NetworkSpec } from './netdriver.ts';
+import { bridgesOf } from './ruled-network.ts';
 import { type PortMapping, ruleset } from './ruleset.ts';
 import { withoutFiltered } from './ruleset-filtered.ts';
 
@@ -177,7 +178,7 @@ export class Firewall {
   async #settleForeign(): Promise<void> {
     const before = this.#foreign.bridges.join();
     try {
-      await this.#foreign.settle(this.#networks.map((network) => network.bridgeName));
+      await this.#foreign.settle(this.#networks.flatMap(bridgesOf));
     } catch (error) {
       this.#log.warn('the rules of another firewall could not be looked at', { error });
     }

@@ -5,9 +5,10 @@ import { codeOf } from '../kernel/errno.ts';
 import { closeFd, insideNetwork, newNetworkNamespace, openFd } from '../kernel/namespaces.ts';
 import { findLink, listLinks, setLink } from '../kernel/netlink/links.ts';
 import { NetlinkProtocol, NetlinkSocket } from '../kernel/netlink/socket.ts';
+import type { BridgeGroups } from './bridge-groups.ts';
 import { replaceDefaultRoutes } from './default-route.ts';
 import type { DefaultRoute, NamespacePool, NetworkNamespace, NetworkSpec } from './netdriver.ts';
-import { newHostInterface, PREPARED_INTERFACE, plug, whenNotFull } from './plug.ts';
+import { newHostInterface, PREPARED_INTERFACE } from './plug.ts';
 
 /** `lo` is the first link of every namespace. */
 const LOOPBACK = 1;
@@ -46,13 +47,15 @@ interface Shelf {
  */
 export class HeldNamespaces implements NamespacePool {
   readonly #route: NetlinkSocket;
+  readonly #bridges: BridgeGroups;
   readonly #log: Logger;
   readonly #shelves = new Map<string, Shelf>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(options: { route: NetlinkSocket; log: Logger }) {
+  constructor(options: { route: NetlinkSocket; bridges: BridgeGroups; log: Logger }) {
     this.#route = options.route;
+    this.#bridges = options.bridges;
     this.#log = options.log;
   }
 
@@ -66,7 +69,7 @@ export class HeldNamespaces implements NamespacePool {
       if (this.#plugged(network, namespace)) return namespace;
       namespace.close();
     }
-    return await whenNotFull(network, () => this.#prepare(network));
+    return await this.#prepare(network);
   }
 
   keepReady(network: NetworkSpec, count: number): void {
@@ -131,11 +134,11 @@ export class HeldNamespaces implements NamespacePool {
     }
   }
 
-  #prepare(network: NetworkSpec): HeldNamespace {
+  async #prepare(network: NetworkSpec): Promise<HeldNamespace> {
     const bare = this.#bare();
     const hostInterface = newHostInterface();
     try {
-      plug(this.#route, network, hostInterface, { name: PREPARED_INTERFACE, namespace: bare.fd });
+      await this.#bridges.plug(network, hostInterface, { name: PREPARED_INTERFACE, namespace: bare.fd });
     } catch (error) {
       bare.close();
       throw error;
@@ -146,22 +149,25 @@ export class HeldNamespaces implements NamespacePool {
   /** False when somebody took the bridge or the link away since it was prepared. */
   #plugged(network: NetworkSpec, namespace: HeldNamespace): boolean {
     const link = namespace.prepared && findLink(this.#route, namespace.prepared.hostInterface);
-    return !!link && link.master === findLink(this.#route, network.bridgeName)?.index;
+    return !!link && this.#bridges.isPlugged(network, link);
   }
 
   #refillLater(delay: number): void {
     if (this.#closed) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#refill(), delay);
+    this.#timer = setTimeout(() => void this.#refill(), delay);
     this.#timer.unref();
   }
 
   /** Makes one and comes back for the next, so that requests get their turn in between. */
-  #refill(): void {
+  async #refill(): Promise<void> {
     for (const shelf of this.#shelves.values()) {
       if (shelf.ready.length >= shelf.count) continue;
       try {
-        shelf.ready.push(this.#prepare(shelf.network));
+        const namespace = await this.#prepare(shelf.network);
+        // The shelf may have gone meanwhile.
+        if (this.#closed || this.#shelves.get(shelf.network.id) !== shelf) namespace.close();
+        else shelf.ready.push(namespace);
       } catch (error) {
         // The next take makes its own and says what is wrong.
         this.#log.debug('no namespace could be prepared', { network: shelf.network.name, error });

@@ -1,6 +1,7 @@
 import type { Logger } from '../base/log.ts';
 import { NetlinkProtocol, NetlinkSocket } from '../kernel/netlink/socket.ts';
 import { BridgeDriver } from './bridge.ts';
+import { BridgeGroups } from './bridge-groups.ts';
 import { Firewall } from './firewall.ts';
 import { HostNetworks } from './host-networks.ts';
 import { HeldNamespaces } from './namespaces.ts';
@@ -30,12 +31,15 @@ export function openNetworking(options: {
   filtered?: boolean;
   log: Logger;
   onPort?: (notice: PortNotice) => void;
+  /** Interfaces that a bridge takes; tests lower it. */
+  portLimit?: number | undefined;
 }): Networking {
   const { log, onPort = () => {} } = options;
   const route = NetlinkSocket.open(NetlinkProtocol.ROUTE);
   const firewall = new Firewall({ table: options.table, filtered: options.filtered ?? false, log });
   const ports = new PublishedPorts({ firewall, notify: onPort, log });
-  const bridge = new BridgeDriver({ route, ports, log });
+  const bridges = new BridgeGroups({ route, portLimit: options.portLimit });
+  const bridge = new BridgeDriver({ route, bridges, ports, log });
   return {
     drivers: [
       bridge,
@@ -44,7 +48,7 @@ export function openNetworking(options: {
       new PassiveDriver('host'),
       new PassiveDriver('null'),
     ],
-    namespaces: new HeldNamespaces({ route, log }),
+    namespaces: new HeldNamespaces({ route, bridges, log }),
     host: new HostNetworks({ route }),
     dismantle: () => ports.dismantle(),
     close: () => route.close(),

@@ -1,6 +1,5 @@
 import { TareError } from '../base/errors.ts';
 import { Errno, SyscallError } from '../kernel/errno.ts';
-import { closeFd, openFd } from '../kernel/namespaces.ts';
 import { findLink, type Link, newVeth, setLink } from '../kernel/netlink/links.ts';
 import type { NetlinkSocket } from '../kernel/netlink/socket.ts';
 import { newDummy, newVlan } from '../kernel/netlink/stacked-links.ts';
@@ -70,12 +69,7 @@ function makeIsolated(route: NetlinkSocket, link: string, alias: string): void {
   } catch (error) {
     if (!(error instanceof SyscallError) || error.errno !== Errno.EOPNOTSUPP) throw error;
     const peer = link.replace(/^dm-/, 'dp-');
-    const here = openFd('/proc/thread-self/ns/net');
-    try {
-      route.execute([newVeth({ name: link, mtu: 1500, peer: { name: peer, namespace: here } })]);
-    } finally {
-      closeFd(here);
-    }
+    route.execute([newVeth({ name: link, mtu: 1500, peer: { name: peer } })]);
     route.execute([
       setLink(link, { alias, noLinkLocal: true }),
       setLink(peer, { alias, noLinkLocal: true, up: true }),

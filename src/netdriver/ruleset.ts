@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { bareAddress, parseCidr } from './addressing.ts';
 import type { NetworkSpec, Publication } from './netdriver.ts';
+import { bridgesOf, furtherBridgesOf, insidePairs, isGrown, type RuledNetwork } from './ruled-network.ts';
 import { feedLinks, filteredRuleset } from './ruleset-filtered.ts';
 
 /** A published port as the rules have it: the same family on both sides. */
@@ -15,7 +16,7 @@ export interface PortMapping {
 
 /** Everything that the rules depend on. */
 export interface FirewallState {
-  readonly networks: readonly NetworkSpec[];
+  readonly networks: readonly RuledNetwork[];
   readonly ports: readonly PortMapping[];
   /** Bridges of other engines, whose rules count on a policy of drop to keep everybody else out. */
   readonly foreignBridges: readonly string[];
@@ -50,13 +51,17 @@ function subnetsOf(network: NetworkSpec, bits: 32 | 128): string[] {
  * - `guard`: `route_localnet` on our bridges would let a container reach services of the host that listen on
  *   127.0.0.1, and let it pretend to be loopback. Before the connection tracking, so answers to the host's own
  *   connections (whose addresses are not translated back yet) are not touched. What comes from elsewhere with a
- *   container's address as its source is a lie.
+ *   container's address as its source is a lie. Where bridged frames pass the IP hooks, a further bridge of a network
+ *   tracks only what is for this host: the rest is tracked where it leaves the network.
+ * - `local`: what the first bridge hands to the host, broadcasts for example, the further ones would hand over again.
+ *   (Answers come by them where bridged frames pass the IP hooks.)
  * - `publish`: the host's ports that lead to containers, for packets to an address of this host, be they from
  *   outside, from a container or from the host itself.
  * - `forward`: as Docker isolates. Inside a network free unless `icc` is off; out of a network free unless it is
  *   internal; into a network only answers and published ports.
  * - `sources`: published ports on 127.0.0.1 and connections that come back into the network they left need the
- *   bridge's address as the source, else the answer would not pass here; what leaves a network gets the host's.
+ *   bridge's address as the source, else the answer would not pass here, and on a network of several bridges the host's
+ *   own connections, too; what leaves a network gets the host's.
  */
 const chains = (arrivals: string, feed: string): string => `	chain publish {
 		meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . ip daddr . th dport map @ports_at
@@ -70,10 +75,17 @@ const chains = (arrivals: string, feed: string): string => `	chain publish {
 		type filter hook prerouting priority raw; policy accept;
 		iifname @bridges ip daddr 127.0.0.0/8 drop
 		iifname @bridges ip saddr 127.0.0.0/8 drop
+		iifname @further fib daddr type != local notrack
 		iifname @bridges accept
 		iifname { ${feed} } accept
 		ip saddr @subnets drop
 		ip6 saddr @subnets6 drop
+	}
+
+	chain local {
+		type filter hook input priority filter; policy accept;
+		iifname @further ct state established,related accept
+		iifname @further drop
 	}
 
 	chain arrivals {
@@ -101,6 +113,7 @@ const chains = (arrivals: string, feed: string): string => `	chain publish {
 	chain sources {
 		type nat hook postrouting priority srcnat; policy accept;
 		oifname @bridges ip saddr 127.0.0.0/8 masquerade
+		oifname @grown fib saddr type local ct status dnat masquerade
 		ip saddr . oifname @home ct status dnat masquerade
 		ip saddr . oifname @home accept
 		ip saddr @translated masquerade
@@ -125,7 +138,9 @@ function addressSets(state: FirewallState, bits: 32 | 128): string[] {
       `home${v6}`,
       `${type} . ifname`,
       networks.flatMap((entry) =>
-        subnetsOf(entry, bits).map((subnet) => `${subnet} . ${quoted(entry.bridgeName)}`),
+        subnetsOf(entry, bits).flatMap((subnet) =>
+          bridgesOf(entry).map((name) => `${subnet} . ${quoted(name)}`),
+        ),
       ),
       'interval',
     ),
@@ -166,7 +181,7 @@ function addressSets(state: FirewallState, bits: 32 | 128): string[] {
  */
 export function ruleset(table: string, state: FirewallState): string {
   const { networks } = state;
-  const names = (wanted: readonly NetworkSpec[]): string[] => wanted.map((entry) => quoted(entry.bridgeName));
+  const names = (wanted: readonly RuledNetwork[]): string[] => wanted.flatMap(bridgesOf).map(quoted);
   const feed = feedLinks(table);
   const local = 'fib daddr type local jump publish';
   const parts = [
@@ -177,8 +192,15 @@ export function ruleset(table: string, state: FirewallState): string {
       'set',
       'inside',
       'ifname . ifname',
-      names(networks.filter((network) => network.icc)).map((name) => `${name} . ${name}`),
+      networks.flatMap(insidePairs).map((pair) => pair.map(quoted).join(' . ')),
     ),
+    set(
+      'set',
+      'grown',
+      'ifname',
+      networks.filter(isGrown).map(({ bridgeName }) => quoted(bridgeName)),
+    ),
+    set('set', 'further', 'ifname', networks.flatMap(furtherBridgesOf).map(quoted)),
     ...addressSets(state, 32),
     ...addressSets(state, 128),
     state.filtered ? chains(`iifname "${feed.to}" ${local}`, `"lo", "${feed.to}"`) : chains(local, '"lo"'),

@@ -83,7 +83,8 @@ export function newVeth(options: {
   mtu: number;
   /** Index of the bridge to plug it into. */
   master?: number;
-  peer: { name: string; namespace: number; mac?: string };
+  /** Without a namespace: the socket's own. */
+  peer: { name: string; namespace?: number; mac?: string };
 }): NetlinkRequest {
   return {
     what: `add veth ${options.name}`,
@@ -102,7 +103,8 @@ export function newVeth(options: {
             writer.string(Ifla.IFNAME, options.peer.name);
             writer.number32(Ifla.MTU, options.mtu);
             if (options.peer.mac) writer.attribute(Ifla.ADDRESS, macBytes(options.peer.mac));
-            writer.number32(Ifla.NET_NS_FD, options.peer.namespace);
+            const { namespace } = options.peer;
+            if (namespace !== undefined) writer.number32(Ifla.NET_NS_FD, namespace);
           });
         });
       });

@@ -3,6 +3,7 @@ import { decode, encode } from 'dns-packet';
 import { silentLogger } from '../../base/log.ts';
 import { insideNetwork } from '../../kernel/namespaces.ts';
 import { NetlinkProtocol, NetlinkSocket } from '../../kernel/netlink/socket.ts';
+import { BridgeGroups } from '../bridge-groups.ts';
 import { HeldNamespaces } from '../namespaces.ts';
 import type { NetworkNamespace } from '../netdriver.ts';
 import type { NameSource } from './dns.ts';
@@ -20,7 +21,7 @@ afterEach(() => {
 /** A fresh namespace, with loopback up. */
 async function namespace(): Promise<NetworkNamespace> {
   const route = NetlinkSocket.open(NetlinkProtocol.ROUTE);
-  const pool = new HeldNamespaces({ route, log: silentLogger });
+  const pool = new HeldNamespaces({ route, bridges: new BridgeGroups({ route }), log: silentLogger });
   const ns = await pool.take(undefined);
   closers.push(
     () => route.close(),
