@@ -3,6 +3,7 @@ import type { BuildKit } from '../buildkit/buildkit.ts';
 import type { BuildCache } from '../engine/builder/build-cache.ts';
 import type { Builder } from '../engine/builder/builder.ts';
 import type { DockerfileChecks } from '../engine/builder/checks.ts';
+import type { KeptContexts } from '../engine/builder/context/kept-contexts.ts';
 import type { ContainerArchives } from '../engine/containers/container-archives.ts';
 import type { ContainerService } from '../engine/containers/containers.ts';
 import type { ApiClient } from '../engine/containers/death.ts';
@@ -30,6 +31,7 @@ export interface ApiDependencies {
   readonly builder: Builder;
   readonly dockerfileChecks: DockerfileChecks;
   readonly buildCache: BuildCache;
+  readonly keptContexts: KeptContexts;
   /** Loaded when the first client asks for it. */
   readonly buildkit: () => Promise<BuildKit>;
   readonly imageMounts: Pick<ImageMounts, 'mount' | 'unmount' | 'list'>;

@@ -1,3 +1,5 @@
+import type { BuildEventMessage } from './build.ts';
+
 /** One line of a progress stream (pull, push, load, import, build). */
 export interface ProgressMessage {
   id?: string;
@@ -12,6 +14,8 @@ export interface ProgressMessage {
   errorDetail?: { code?: number; message: string };
   /** Machine-readable extras: digest of a push, id of a build. */
   aux?: unknown;
+  /** What happens in a build, for a client that asked for it. */
+  tare?: BuildEventMessage;
 }
 
 export interface ProgressDetail {

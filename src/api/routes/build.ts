@@ -1,10 +1,13 @@
 import { messageOf, TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { BuildCache } from '../../engine/builder/build-cache.ts';
-import type { Builder, BuildRequest } from '../../engine/builder/builder.ts';
+import type { BuildEvent, Builder, BuildRequest } from '../../engine/builder/builder.ts';
+import type { KeptContexts } from '../../engine/builder/context/kept-contexts.ts';
 import type { RegistryAuth } from '../../engine/images/images.ts';
 import { familiarString, parseReference, withDefaultTag } from '../../oci/reference.ts';
 import { bodyStream } from '../body.ts';
+import { BuildContexts, type BuildExtras } from '../build-contexts.ts';
+import { eventMessage } from '../build-events.ts';
 import { BuildSteps, shortOf } from '../build-steps.ts';
 import { containerConfigCodec } from '../codec/container-config.ts';
 import { hostConfigCodec } from '../codec/host-config.ts';
@@ -14,15 +17,18 @@ import { ProgressStream } from '../progress.ts';
 import { flag, flagOr, integer, text } from '../query.ts';
 import { authOf } from '../registry-auth.ts';
 import type { Route } from '../router.ts';
+import { buildContextRoutes } from './build-contexts.ts';
 
 interface Dependencies {
   readonly builder: Builder;
   readonly buildCache: BuildCache;
+  readonly keptContexts: KeptContexts;
   readonly log: Logger;
 }
 
 /** Building images, as Docker's classic builder has it. */
-export function buildRoutes({ builder, buildCache, log }: Dependencies): Route[] {
+export function buildRoutes({ builder, buildCache, keptContexts, log }: Dependencies): Route[] {
+  const contexts = new BuildContexts(keptContexts);
   async function build(x: Exchange): Promise<void> {
     if (text(x, 'version') === '2') {
       throw new HttpError(
@@ -30,13 +36,21 @@ export function buildRoutes({ builder, buildCache, log }: Dependencies): Route[]
         "this builder does not speak BuildKit's protocol: build with DOCKER_BUILDKIT=0, or by tare build",
       );
     }
-    const request = await buildRequest(x, builder);
+    const taken = await buildRequest(x, builder, contexts);
+    try {
+      await run(x, taken.request);
+    } finally {
+      for (const release of taken.releases) await release();
+    }
+  }
+
+  async function run(x: Exchange, request: BuildRequest): Promise<void> {
     const quiet = flag(x, 'q');
     const progress = new ProgressStream(x);
-    const steps = new BuildSteps((message) => progress.send(message), flagOr(x, 'rm', true));
+    const report = quiet ? () => {} : reporterOf(x, progress);
     await progress.run(
       async () => {
-        const { id } = await builder.build(request, quiet ? () => {} : (event) => steps.take(event));
+        const { id } = await builder.build(request, report);
         if (quiet) return progress.send({ stream: `${id}\n` });
         progress.send({ aux: { ID: id } });
         progress.send({ stream: `Successfully built ${shortOf(id)}\n` });
@@ -52,6 +66,7 @@ export function buildRoutes({ builder, buildCache, log }: Dependencies): Route[]
 
   return [
     { method: 'POST', pattern: '/build', handle: build },
+    ...buildContextRoutes({ keptContexts }, contexts),
     {
       method: 'POST',
       pattern: '/build/prune',
@@ -71,40 +86,104 @@ export function buildRoutes({ builder, buildCache, log }: Dependencies): Route[]
   ];
 }
 
-async function buildRequest(x: Exchange, builder: Builder): Promise<BuildRequest> {
+/** Docker's words for what happens, or with `tareevents` what happens itself. */
+function reporterOf(x: Exchange, progress: ProgressStream): (event: BuildEvent) => void {
+  if (!flag(x, 'tareevents')) {
+    const steps = new BuildSteps((message) => progress.send(message), flagOr(x, 'rm', true));
+    return (event) => steps.take(event);
+  }
+  return (event) => {
+    const tare = eventMessage(event);
+    if (tare !== undefined) progress.send({ tare });
+  };
+}
+
+interface TakenRequest {
+  readonly request: BuildRequest;
+  /** To be called when the build is over. */
+  readonly releases: ReadonlyArray<() => Promise<void>>;
+}
+
+async function buildRequest(x: Exchange, builder: Builder, contexts: BuildContexts): Promise<TakenRequest> {
   for (const [name, value] of [
     ['squash', flag(x, 'squash')],
     ['outputs', text(x, 'outputs') !== ''],
   ] as const) {
     if (value) throw new HttpError(400, `${name} is not supported by this builder`);
   }
-  const remote = text(x, 'remote');
-  const { context, dockerfile } =
-    remote === '' || remote === 'client-session'
-      ? { context: bodyStream(x), dockerfile: '' }
-      : await builder.remoteContext(remote, x.signal, text(x, 'dockerfile'));
+  const asked = text(x, 'tarerequest');
+  const extras = asked === '' ? undefined : contexts.takeExtras(asked);
+  const sources = await takeSources(x, builder, contexts, extras);
+  const args = jsonParameter<Record<string, string | null>>(x, 'buildargs') ?? {};
   const auths = registryConfig(x.request.headers['x-registry-config']);
-  return {
-    context: { kind: 'tar', stream: context },
-    contexts: {},
-    dockerfile: { path: dockerfile || text(x, 'dockerfile') || 'Dockerfile' },
+  const { noCacheFilter = [], secrets, ssh } = extras ?? {};
+  const request: BuildRequest = {
+    ...sources.inputs,
     tags: x.query.getAll('t').filter((tag) => tag !== ''),
     target: text(x, 'target'),
-    args: jsonParameter<Record<string, string | null>>(x, 'buildargs') ?? {},
+    args,
     labels: jsonParameter<Record<string, string>>(x, 'labels') ?? {},
-    noCache: flag(x, 'nocache'),
+    noCache: flag(x, 'nocache') || (noCacheFilter.length > 0 && noCacheFilter),
     cacheFrom: jsonParameter<string[]>(x, 'cachefrom') ?? [],
     pull: flag(x, 'pull'),
     platform: text(x, 'platform'),
     config: containerConfigCodec.zero(),
     hostConfig: hostConfigOf(x),
-    sourceDateEpoch: undefined,
-    // There is no session to ask for them.
-    secrets: async () => undefined,
-    ssh: async () => undefined,
+    sourceDateEpoch: epochOf(args),
+    // Without a request of our own there is no session to ask for them.
+    secrets: async (id) => secrets?.get(id),
+    ssh: async (id) => ssh?.get(id),
     auth: (host) => auths[host] ?? (host === 'docker.io' ? auths['https://index.docker.io/v1/'] : undefined),
     signal: x.signal,
   };
+  return { request, releases: sources.releases };
+}
+
+/** Where the files and the Dockerfile come from. */
+async function takeSources(
+  x: Exchange,
+  builder: Builder,
+  contexts: BuildContexts,
+  extras: BuildExtras | undefined,
+): Promise<{
+  inputs: Pick<BuildRequest, 'context' | 'contexts' | 'dockerfile'>;
+  releases: Array<() => Promise<void>>;
+}> {
+  const releases: Array<() => Promise<void>> = [];
+  const take = async (id: string): Promise<BuildRequest['context']> => {
+    const { context, release } = await contexts.take(id);
+    releases.push(release);
+    return context;
+  };
+  try {
+    const named: Array<[string, BuildRequest['contexts'][string]]> = [];
+    for (const [name, one] of Object.entries(extras?.contexts ?? {})) {
+      named.push([name, 'image' in one ? { kind: 'image', reference: one.image } : await take(one.context)]);
+    }
+    const remote = text(x, 'remote');
+    let context: BuildRequest['context'];
+    let path = text(x, 'dockerfile') || 'Dockerfile';
+    if (extras !== undefined && extras.context !== '') context = await take(extras.context);
+    else if (remote === '' || remote === 'client-session') context = { kind: 'tar', stream: bodyStream(x) };
+    else {
+      const fetched = await builder.remoteContext(remote, x.signal, text(x, 'dockerfile'));
+      context = { kind: 'tar', stream: fetched.context };
+      path = fetched.dockerfile || path;
+    }
+    const dockerfile = extras?.dockerfile ?? { path };
+    return { inputs: { context, contexts: Object.fromEntries(named), dockerfile }, releases };
+  } catch (error) {
+    for (const release of releases) await release();
+    throw error;
+  }
+}
+
+/** As BuildKit has it: SOURCE_DATE_EPOCH is a build argument. */
+function epochOf(args: Readonly<Record<string, string | null>>): number | undefined {
+  const value = args.SOURCE_DATE_EPOCH ?? '';
+  if (value === '') return undefined;
+  if (/^\d{1,12}$/.test(value)) return Number(value);
+  throw new TareError('invalid', `invalid SOURCE_DATE_EPOCH: ${value}: give seconds since 1970`);
 }
 
 function hostConfigOf(x: Exchange): BuildRequest['hostConfig'] {

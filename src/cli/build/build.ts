@@ -3,82 +3,90 @@ import { canonicalString, parseReference, withDefaultTag } from '../../oci/refer
 import type { ProgressMessage } from '../../wire/errors.ts';
 import type { CommandContext } from '../context.ts';
 import { CommandFailure } from '../failure.ts';
-import { showProgress } from '../progress/progress.ts';
 import { pushImage } from '../progress/push.ts';
 import { registryConfig } from '../registry-auth.ts';
-import { stdoutIsTerminal } from '../terminal/terminal.ts';
+import { openView, showsLive } from './build-view.ts';
 import { openContext } from './context.ts';
 import { defaultArguments } from './defaults.ts';
+import { type SentExtras, sendExtras } from './extras.ts';
 import { type BuildOutput, parseOutput } from './outputs.ts';
 import { buildQuery } from './query.ts';
 import { type BuildFlags, refuseUnsupported } from './refusals.ts';
 import { type BuiltImage, writeOutput } from './results.ts';
-import { showBuild } from './show-build.ts';
 import { Upload } from './upload.ts';
 
 /** Builds an image as a command line asks, shows how it goes, and puts the result where it is wanted. */
 export async function build(context: CommandContext, given: BuildFlags, place: string): Promise<void> {
   refuseUnsupported(given);
   const outputs = given.output.map(parseOutput);
-  const flags = { ...given, tag: [...given.tag, ...outputs.flatMap((output) => output.names)] };
+  const quiet = given.quiet || given.progress === 'quiet';
+  const flags = { ...given, quiet, tag: [...given.tag, ...outputs.flatMap((output) => output.names)] };
   if (pushes(flags, outputs) && flags.tag.length === 0) {
     throw new CommandFailure('tag is needed when pushing to registry: give the image a name with --tag');
   }
   // An old file must not be taken for the result of a build that fails.
   for (const path of [flags.iidfile, flags['metadata-file']]) if (path !== '') rmSync(path, { force: true });
-  const id = await runBuild(context, flags, place);
+  const toStdout = outputs.some(({ dest }) => dest === '-');
+  const id = await runBuild(toStdout ? withoutStdout(context) : context, flags, place);
   const image: BuiltImage = { id, names: flags.tag };
   if (flags.iidfile !== '') writeFileSync(flags.iidfile, id);
   for (const output of outputs) await writeOutput(context, image, output);
   const digest = pushes(flags, outputs) ? await push(context, flags) : undefined;
   if (flags['metadata-file'] !== '') writeMetadata(flags['metadata-file'], image, digest);
+  if (flags.quiet && !toStdout) context.console.out(`${id}\n`);
+}
+
+/** What is said goes to stderr: stdout is for an archive. */
+function withoutStdout(context: CommandContext): CommandContext {
+  const { console } = context;
+  return { ...context, console: { ...console, out: console.err } };
 }
 
 const pushes = (flags: BuildFlags, outputs: readonly BuildOutput[]): boolean =>
   flags.push || outputs.some((output) => output.push);
 
-/** True when progress is drawn and not just written. */
-const showsLive = (flags: BuildFlags): boolean =>
-  !flags.quiet && (flags.progress === 'tty' || (flags.progress === 'auto' && stdoutIsTerminal()));
-
 /** Sends the build and follows it. @returns the image's id */
 async function runBuild(context: CommandContext, flags: BuildFlags, place: string): Promise<string> {
   const source = await openContext(place, flags.file);
-  // With --quiet only a failure shows what was said until then.
-  let silenced = '';
-  const keep = (data: string | Uint8Array): void => {
-    silenced += data;
-  };
-  const console = flags.quiet ? { ...context.console, out: keep } : context.console;
-  const terminal = showsLive(flags);
-  const upload = source.body && new Upload({ body: source.body, console, terminal });
-  const messages = context.client.messages<ProgressMessage>('POST', '/build', {
-    query: buildQuery({
-      flags,
-      defaultArguments: defaultArguments(context),
-      dockerfile: source.dockerfile,
-      remote: source.remote,
-      platform: flags.platform || (context.environment.DOCKER_DEFAULT_PLATFORM ?? ''),
-    }),
-    headers: { 'X-Registry-Config': await registryConfig(context), 'Content-Type': 'application/x-tar' },
-    ...(upload === undefined ? {} : { body: flags.compress ? compressed(upload) : upload }),
-  });
-  let id = '';
+  const view = openView(context, flags);
+  let extras: SentExtras | undefined;
   try {
-    const onAux = (aux: unknown): void => {
-      id = (aux as { ID?: string }).ID ?? id;
-    };
-    if (terminal) await showBuild(messages, console, onAux);
-    else await showProgress(messages, console, false, onAux);
+    view.begin();
+    extras = await sendExtras(context, flags, source, (bytes) => view.sent(bytes));
+    if (extras.sent) view.ready();
+    const body = extras.sent ? undefined : source.body;
+    const upload = body && new Upload(body, view);
+    const messages = context.client.messages<ProgressMessage>('POST', '/build', {
+      query: buildQuery({
+        flags,
+        defaultArguments: defaultArguments(context),
+        dockerfile: source.dockerfile,
+        remote: source.remote,
+        platform: flags.platform || (context.environment.DOCKER_DEFAULT_PLATFORM ?? ''),
+        request: extras.request,
+        events: view.wantsEvents,
+      }),
+      headers: { 'X-Registry-Config': await registryConfig(context), 'Content-Type': 'application/x-tar' },
+      ...(upload === undefined ? {} : { body: flags.compress ? compressed(upload) : upload }),
+    });
+    let id = '';
+    try {
+      await view.follow(messages, (aux) => {
+        id = (aux as { ID?: string }).ID ?? id;
+      });
+    } catch (error) {
+      throw upload?.failure ?? error;
+    }
+    id = view.quietId() ?? id;
+    if (id === '')
+      throw new CommandFailure('the daemon gave no image ID: its log tells what became of the build');
+    return id;
   } catch (error) {
-    if (silenced !== '') context.console.err(silenced);
-    throw upload?.failure ?? error;
+    view.fail();
+    throw error;
+  } finally {
+    extras?.close();
   }
-  if (flags.quiet) id = /sha256:[0-9a-f]{64}\s*$/.exec(silenced)?.[0].trim() ?? id;
-  if (id === '')
-    throw new CommandFailure('the daemon gave no image ID: its log tells what became of the build');
-  if (flags.quiet) context.console.out(`${id}\n`);
-  return id;
 }
 
 /** With gzip, as `--compress` asks. */

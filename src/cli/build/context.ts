@@ -1,11 +1,12 @@
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import type { AddedFile } from '../../archive/context-tar.ts';
+import { basename, join, resolve } from 'node:path';
+import type { AddedFile } from '../../archive/context-items.ts';
 import { readIgnoreFile } from '../../base/ignore-file.ts';
 import { PathPatterns, PatternError } from '../../base/path-patterns.ts';
 import { openProblem, stdinBody } from '../commands/archive-files.ts';
 import { CommandFailure } from '../failure.ts';
 import { type Dockerfile, findDockerfile, readDockerfile } from './dockerfile.ts';
+import type { SourceDirectory } from './send-context.ts';
 import { readStdinContext } from './stdin-context.ts';
 
 /** What a build is made from. */
@@ -16,6 +17,10 @@ export interface BuildContext {
   readonly remote?: string;
   /** Path of the Dockerfile in it; empty for the usual one. */
   readonly dockerfile: string;
+  /** The directory that `body` is read from, for a daemon that keeps contexts. */
+  readonly directory?: SourceDirectory & {
+    readonly dockerfile: { readonly Name: string; readonly Text: string };
+  };
 }
 
 const IGNORE_FILE = '.dockerignore';
@@ -87,7 +92,17 @@ async function directoryContext(place: string, file: string, extent: 'all' | 'ru
   const added = addedFiles(root, ignore, foreign);
   const { contextTar } = await import('../../archive/context-tar.ts');
   const dockerfile = found?.inside ?? added[0]!.name;
+  const text = foreign ?? readDockerfile(found!.path);
   return {
+    directory: {
+      root,
+      excluded: ignore.patterns,
+      rules: ignore.own === undefined ? '' : found!.named,
+      dockerfile: {
+        Name: found?.inside ?? (found === undefined ? 'Dockerfile' : basename(found.named)),
+        Text: Buffer.from(text).toString('utf8'),
+      },
+    },
     body: contextTar({
       root,
       excluded: extent === 'all' ? ignore.patterns : EVERYTHING,
@@ -121,6 +136,11 @@ function readIgnore(root: string, dockerfile: Dockerfile | undefined): Ignore {
     if (error instanceof PatternError) throw new CommandFailure(`error checking context: ${error.message}`);
     throw error;
   }
+}
+
+/** What the ignore file of a directory leaves out. @throws CommandFailure */
+export function ignoreRules(root: string): PathPatterns {
+  return readIgnore(root, undefined).patterns;
 }
 
 function readText(path: string): string | undefined {

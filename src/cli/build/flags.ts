@@ -40,12 +40,8 @@ const RESULT_FLAGS = {
 const REFUSED_FLAGS = {
   allow: flag(list(undefined, 'stringArray'), { help: 'Allow extra privileged entitlement', hidden: true }),
   attest: flag(list(undefined, 'stringArray'), { help: 'Attestation parameters', hidden: true }),
-  'build-context': flag(list(undefined, 'stringArray'), { help: 'Additional build contexts', hidden: true }),
   'cache-to': flag(list(undefined, 'stringArray'), { help: 'Cache export destinations', hidden: true }),
-  'no-cache-filter': flag(list(undefined, 'stringArray'), { help: 'Stages without cache', hidden: true }),
-  secret: flag(list(undefined, 'stringArray'), { help: 'Secret to expose to the build', hidden: true }),
   squash: flag(toggle, { help: 'Squash the new layers into one', hidden: true }),
-  ssh: flag(list(undefined, 'stringArray'), { help: 'SSH agent socket or keys', hidden: true }),
 } satisfies FlagTable;
 
 /** Taken for the sake of scripts; they change nothing here. */
@@ -65,6 +61,9 @@ export const BUILD_FLAGS = {
   'build-arg': flag(list(checkEnvironment), {
     help: 'Set a build argument, as NAME=VALUE, or NAME with the value of the environment',
   }),
+  'build-context': flag(list(undefined, 'stringArray'), {
+    help: 'Further context for FROM and COPY --from, as NAME=FOLDER or NAME=docker-image://IMAGE',
+  }),
   'cache-from': flag(list(undefined, 'stringArray'), { help: 'Images whose layers may be used as cache' }),
   call: flag(textOr('build'), {
     help: 'What to do: build, or check[,format=json] to look the Dockerfile over only',
@@ -77,15 +76,22 @@ export const BUILD_FLAGS = {
   label: flag(list(checkLabel), { help: 'Set a label of the image' }),
   network: flag(textOr('default'), { help: 'Network of the RUN steps: default, host, none or a name' }),
   'no-cache': flag(toggle, { help: 'Do not use the cache' }),
+  'no-cache-filter': flag(list(undefined, 'stringArray'), { help: 'Do not use the cache in these stages' }),
   platform: flag(text, { help: 'Platform of the image, such as linux/amd64' }),
   progress: flag(textOr('auto'), {
-    help: 'How to show the progress: auto, plain or tty',
-    choices: ['auto', 'plain', 'tty'],
+    help: 'How to show the progress: auto, plain, tty, rawjson or quiet',
+    choices: ['auto', 'plain', 'tty', 'rawjson', 'quiet'],
   }),
   pull: flag(toggle, { help: 'Look for newer versions of the images that it begins from' }),
   quiet: flag(toggle, { short: 'q', help: "Print only the image's ID" }),
   rm: flag(toggleOn, { help: 'Remove the containers of the steps after a successful build' }),
+  secret: flag(list(undefined, 'stringArray'), {
+    help: 'Secret for RUN --mount=type=secret, as id=NAME,src=FILE or id=NAME,env=VARIABLE',
+  }),
   'security-opt': flag(strings, { help: 'Security option of the RUN steps' }),
+  ssh: flag(list(undefined, 'stringArray'), {
+    help: 'ssh agent or keys for RUN --mount=type=ssh, as default or NAME=SOCKET|KEY[,KEY]',
+  }),
   tag: flag(list(checkTag), {
     short: 't',
     help: 'Name of the image, as NAME[:TAG]; may be given several times',

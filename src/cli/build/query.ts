@@ -40,11 +40,18 @@ export interface QueryOptions {
   readonly dockerfile: string;
   readonly remote: string | undefined;
   readonly platform: string;
+  /** Id of what was sent ahead; empty: nothing. */
+  readonly request?: string;
+  /** What happens itself, in place of the classic builder's words. */
+  readonly events?: boolean;
 }
 
 /** The query of `POST /build`, without what has its default: Docker's parameters, by its client's encoding. */
-export function buildQuery({ flags, defaultArguments, dockerfile, remote, platform }: QueryOptions): Query {
+export function buildQuery(options: QueryOptions): Query {
+  const { flags, defaultArguments, dockerfile, remote, platform, request = '', events } = options;
   return {
+    tarerequest: orNothing(request),
+    tareevents: events,
     t: flags.tag,
     dockerfile: orNothing(dockerfile),
     remote,

@@ -4,23 +4,12 @@ import type { BUILD_FLAGS } from './flags.ts';
 
 export type BuildFlags = FlagValues<typeof BUILD_FLAGS>;
 
-const SESSION = 'needs a BuildKit session, which tare build does not open yet';
+export const PROGRESS: readonly string[] = ['auto', 'plain', 'tty', 'rawjson', 'quiet'];
 
 const given = (values: readonly string[]): boolean => values.length > 0;
 
 /** What cannot be done, by flag, with what to do instead. Docker's words come first where Docker has some. */
 function problemOf(flags: BuildFlags): string | undefined {
-  if (given(flags.secret)) {
-    return `--secret ${SESSION}: fetch what needs the secret before the build and put it in the context`;
-  }
-  if (given(flags.ssh))
-    return `--ssh ${SESSION}: fetch what needs the key before the build and put it in the context`;
-  if (given(flags['build-context'])) {
-    return `--build-context ${SESSION}: put the files into the context, or use COPY --from with an image`;
-  }
-  if (given(flags['no-cache-filter'])) {
-    return '--no-cache-filter is not supported yet: --no-cache builds all stages without cache';
-  }
   if (given(flags.allow)) return '--allow is not supported: RUN steps have the rights of a plain container';
   if (given(flags.attest)) return '--attest is not supported: images are built without attestations';
   if (flags.squash) {
@@ -33,8 +22,8 @@ function problemOf(flags: BuildFlags): string | undefined {
   if (flags.platform.includes(',')) {
     return 'multiple platforms are not supported in one build: build once for each and join them with tare manifest';
   }
-  if (!['auto', 'plain', 'tty'].includes(flags.progress)) {
-    return `invalid progress ${JSON.stringify(flags.progress)}: use auto, plain or tty`;
+  if (!PROGRESS.includes(flags.progress)) {
+    return `invalid progress ${JSON.stringify(flags.progress)}: use ${PROGRESS.join(', ')}`;
   }
   return undefined;
 }

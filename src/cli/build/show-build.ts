@@ -2,18 +2,17 @@ import type { ProgressMessage } from '../../wire/errors.ts';
 import type { Console } from '../console.ts';
 import { failureOf } from '../progress/progress.ts';
 import { BuildBoard } from './board.ts';
+import { BuildTree, type Look } from './build-tree.ts';
+import { Screen } from './screen.ts';
 
 /** Milliseconds between two looks at the clock. */
 const TICK = 200;
-/** Milliseconds between two drawings while much is printed. */
-const PAUSE = 50;
-
 /**
- * Shows a build on a terminal.
+ * Shows a build on a terminal by the classic builder's words.
  * @param onAux gets the machine-readable extras
  * @throws CommandFailure with the daemon's words when the build failed.
  */
-export async function showBuild(
+export async function showWords(
   messages: AsyncIterable<ProgressMessage>,
   console: Console,
   onAux: (aux: unknown) => void,
@@ -41,30 +40,112 @@ export async function showBuild(
   }
 }
 
-/** Lines that stay, and below them lines that are drawn again and again. */
-class Screen {
+/** What the client itself does before the daemon builds, as a step of the tree. */
+const CONTEXT = 'context';
+
+/**
+ * Shows a build on a terminal as a tree. Begun before the context goes out; the terminal stays sane however it ends.
+ */
+export class LiveBuild {
+  readonly #tree = new BuildTree(() => Date.now());
+  readonly #screen: Screen;
+  readonly #ticks: ReturnType<typeof setInterval>;
+  readonly #colour: boolean;
+  readonly #onSignal = (): void => {
+    this.#close();
+    this.#screen.draw([...this.#lines(), 'Cancelled: nothing was tagged'], []);
+    // As a shell reports SIGINT. The daemon stops the build when the connection is gone.
+    process.exit(130);
+  };
   readonly #console: Console;
-  #drawn = 0;
-  #when = 0;
+  #over = false;
 
-  constructor(console: Console) {
+  constructor(console: Console, environment: Readonly<Record<string, string | undefined>>) {
     this.#console = console;
+    this.#screen = new Screen(console);
+    this.#colour = (environment.NO_COLOR ?? '') === '' && environment.TERM !== 'dumb';
+    this.#ticks = setInterval(() => this.#draw(), TICK);
+    process.once('SIGINT', this.#onSignal);
+    process.once('SIGTERM', this.#onSignal);
   }
 
-  /** Columns that a line may take: one that fills the last would be followed by an empty line on some terminals. */
-  get width(): number {
-    return Math.max(20, (process.stdout.columns || 80) - 1);
+  get #look(): Look {
+    return { width: this.#screen.width, rows: this.#screen.rows, colour: this.#colour };
   }
 
-  get isDue(): boolean {
-    return performance.now() - this.#when > PAUSE;
+  #lines(): string[] {
+    return this.#tree.lines(this.#look);
   }
 
-  draw(final: readonly string[], live: readonly string[]): void {
-    this.#when = performance.now();
-    if (this.#drawn === 0 && final.length === 0 && live.length === 0) return;
-    const back = this.#drawn === 0 ? '' : `\x1b[${this.#drawn}A\r\x1b[J`;
-    this.#console.out(back + [...final, ...live].map((line) => `${line}\n`).join(''));
-    this.#drawn = live.length;
+  #draw(): void {
+    if (!this.#over) this.#screen.draw([], this.#lines());
   }
+
+  #close(): void {
+    this.#over = true;
+    this.#tree.end();
+    clearInterval(this.#ticks);
+    process.off('SIGINT', this.#onSignal);
+    process.off('SIGTERM', this.#onSignal);
+  }
+
+  /** The context begins to go out. */
+  contextBegins(): void {
+    this.#tree.take({
+      kind: 'vertex',
+      ...{ id: CONTEXT, name: '[internal] load build context', inputs: [], started: Date.now() },
+    });
+  }
+
+  /** Bytes that went out. */
+  contextSent(bytes: number): void {
+    const size = { id: 'transferring context', name: 'transferring context', current: bytes, total: 0 };
+    this.#tree.take({ kind: 'status', vertex: CONTEXT, ...size });
+    if (this.#screen.isDue) this.#draw();
+  }
+
+  contextEnds(): void {
+    this.#tree.take({ kind: 'vertex', id: CONTEXT, name: '', inputs: [], completed: Date.now() });
+  }
+
+  /**
+   * Follows the daemon's messages to the end.
+   * @throws CommandFailure with the daemon's words when the build failed.
+   */
+  async follow(messages: AsyncIterable<ProgressMessage>, onAux: (aux: unknown) => void): Promise<void> {
+    const iterator = messages[Symbol.asyncIterator]();
+    const first = await iterator.next();
+    if (first.done) return;
+    const all = chained(first.value, iterator);
+    if (first.value.tare === undefined && first.value.stream !== undefined) {
+      // A daemon that only knows the classic builder's words.
+      this.#close();
+      this.#screen.draw([], []);
+      return await showWords(all, this.#console, onAux);
+    }
+    const final: string[] = [];
+    for await (const message of all) {
+      const failure = failureOf(message);
+      if (failure !== undefined) throw failure;
+      if (message.aux !== undefined) onAux(message.aux);
+      else if (message.tare !== undefined) this.#tree.take(message.tare);
+      else if (message.stream !== undefined) final.push(message.stream.trimEnd());
+      if (this.#screen.isDue) this.#draw();
+    }
+    this.#close();
+    this.#screen.draw([...this.#lines(), ...this.#tree.warnings(this.#look), ...final], []);
+  }
+
+  /** The build failed: what there is to see of it stays. Idempotent, and nothing after a good end. */
+  fail(): void {
+    if (this.#over) return;
+    this.#close();
+    const look = this.#look;
+    this.#screen.draw([...this.#lines(), ...this.#tree.warnings(look), ...this.#tree.failures(look)], []);
+  }
+}
+
+async function* chained<T>(first: T, rest: AsyncIterator<T>): AsyncGenerator<T> {
+  yield first;
+  yield* { [Symbol.asyncIterator]: () => rest };
 }

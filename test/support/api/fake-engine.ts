@@ -313,6 +313,13 @@ export function fakeDependencies() {
       remoteContext: async () => ({ context: new Blob([]).stream(), dockerfile: '' }),
     },
     buildCache: { list: async () => [], prune: async () => ({ deleted: [], reclaimed: 0 }) },
+    keptContexts: {
+      begin: () => Promise.reject(new Error('no contexts here')),
+      list: () => [],
+      remove: async () => 0,
+      sweep: async () => {},
+      close: () => {},
+    },
     buildkit: () => Promise.reject(new Error('no BuildKit here')),
     imageMounts: new FakeImageMounts(images),
     volumeCopies: new FakeVolumeCopies(volumes),
