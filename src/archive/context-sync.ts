@@ -99,15 +99,18 @@ export async function* contextFrames(
 ): AsyncGenerator<Uint8Array> {
   const breath = new Breath();
   for (const file of wanted) {
-    for (const frame of framesOf(root, file)) {
+    for (const frame of framesOf(root, file, sent)) {
       yield frame;
-      if (frame.byteLength > 9) sent(frame.byteLength);
       if (breath.due) await breath.take();
     }
   }
 }
 
-function* framesOf(root: string, { index, digest, entry }: WantedEntry): Generator<Uint8Array> {
+function* framesOf(
+  root: string,
+  { index, digest, entry }: WantedEntry,
+  sent: (bytes: number) => void,
+): Generator<Uint8Array> {
   let fd: number;
   try {
     const path = Buffer.concat([Buffer.from(`${root}/`), Buffer.from(entry.path, 'latin1')]);
@@ -129,6 +132,7 @@ function* framesOf(root: string, { index, digest, entry }: WantedEntry): Generat
       at += count;
       yield dataHeader(index, count);
       yield piece.subarray(0, count);
+      sent(count);
     }
     yield endFrame(index, isAsAnnounced(fd, entry) ? 'complete' : 'changed');
   } finally {

@@ -1,7 +1,7 @@
 /** Answer to `POST /tare/build/contexts`, whose body is a line of JSON (an array of entries) for each batch. */
 export interface SentContextResponse {
   readonly Id: string;
-  /** Positions and digests of the files to send to `/tare/build/contexts/{id}/files`. */
+  /** Positions and digests of the files to send to `/tare/build/files?id=…`. */
   readonly Wanted: ReadonlyArray<readonly [index: number, digest: string]>;
 }
 

@@ -68,7 +68,7 @@ describe.each(CLIENTS)('%s build', (client) => {
         'a=b',
         '.',
       ]);
-      expect(said).toMatch(/^Sending build context to (Tare|Docker) daemon +[\d.]+kB/);
+      expect(said).toMatch(/^Sending build context to (Tare|Docker) daemon +[\d.]+k?B/);
       expect(said).toMatch(/\nStep 1\/6 : FROM busybox\n ---> [0-9a-f]{12}\nStep 2\/6 : ARG WHO=nobody\n/);
       expect(said).toMatch(
         new RegExp(
@@ -259,7 +259,8 @@ describe.skipIf(REFERENCE)('tare alone', () => {
         b: '',
       });
       await built('tare', ['-t', 'x', '-f', 'sub/own', '.']);
-      expect(await output('x')).toBe('/all/a');
+      // The other ignore file is a file like any other then, as for BuildKit.
+      expect((await output('x')).split('\n').sort()).toEqual(['/all/.dockerignore', '/all/a']);
     },
     TIMEOUT,
   );
@@ -281,16 +282,16 @@ describe.skipIf(REFERENCE)('tare alone', () => {
   );
 
   test(
-    'a terminal shows a line a step',
+    'a terminal shows a tree of steps',
     async () => {
       write({ Dockerfile: 'FROM busybox\nRUN echo while it runs; sleep 1\n' });
       const first = daemon.terminal('tare', ['build', context]);
       await first.exited(TIMEOUT);
-      expect(first.output()).toContain(' => => while it runs');
-      expect(first.output()).toMatch(/ => \[2\/2\] RUN echo while it runs; sleep 1 +\d+\.\ds\r?\n/);
+      expect(first.output()).toContain(' │ while it runs');
+      expect(first.output()).toMatch(/ ✓ \[2\/2\] RUN echo while it runs; sleep 1 +\d+\.\ds/);
       const second = daemon.terminal('tare', ['build', context]);
       await second.exited(TIMEOUT);
-      expect(second.output()).toContain(' => CACHED [2/2] RUN echo while it runs; sleep 1');
+      expect(second.output()).toMatch(/ ✓ \[2\/2\] RUN echo while it runs; sleep 1 +cached/);
     },
     TIMEOUT,
   );

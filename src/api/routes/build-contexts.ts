@@ -69,9 +69,9 @@ export function buildContextRoutes({ keptContexts }: Dependencies, contexts: Bui
     { method: 'POST', pattern: '/tare/build/contexts', handle: announce },
     {
       method: 'POST',
-      pattern: '/tare/build/contexts/{id}/files',
+      pattern: '/tare/build/files',
       async handle(x) {
-        await contexts.receive(x.param, bodyStream(x));
+        await contexts.receive(text(x, 'id'), bodyStream(x));
         x.empty(204);
       },
     },

@@ -1,7 +1,7 @@
 import { messageOf, TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { BuildCache } from '../../engine/builder/build-cache.ts';
-import type { BuildEvent, Builder, BuildRequest } from '../../engine/builder/builder.ts';
+import type { BuildEvent, Builder, BuildRequest, BuildResult } from '../../engine/builder/builder.ts';
 import type { KeptContexts } from '../../engine/builder/context/kept-contexts.ts';
 import type { RegistryAuth } from '../../engine/images/images.ts';
 import { familiarString, parseReference, withDefaultTag } from '../../oci/reference.ts';
@@ -37,20 +37,28 @@ export function buildRoutes({ builder, buildCache, keptContexts, log }: Dependen
       );
     }
     const taken = await buildRequest(x, builder, contexts);
-    try {
-      await run(x, taken.request);
-    } finally {
-      for (const release of taken.releases) await release();
-    }
+    // Before the answer ends: the client's next build may come at once.
+    const built = async (report: (event: BuildEvent) => void): Promise<BuildResult> => {
+      try {
+        return await builder.build(taken.request, report);
+      } finally {
+        for (const release of taken.releases) await release();
+      }
+    };
+    await run(x, taken.request, built);
   }
 
-  async function run(x: Exchange, request: BuildRequest): Promise<void> {
+  async function run(
+    x: Exchange,
+    request: BuildRequest,
+    built: (report: (event: BuildEvent) => void) => Promise<BuildResult>,
+  ): Promise<void> {
     const quiet = flag(x, 'q');
     const progress = new ProgressStream(x);
     const report = quiet ? () => {} : reporterOf(x, progress);
     await progress.run(
       async () => {
-        const { id } = await builder.build(request, report);
+        const { id } = await built(report);
         if (quiet) return progress.send({ stream: `${id}\n` });
         progress.send({ aux: { ID: id } });
         progress.send({ stream: `Successfully built ${shortOf(id)}\n` });

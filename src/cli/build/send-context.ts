@@ -74,7 +74,8 @@ export async function sendContext(
       bytes += sent;
       told(bytes);
     };
-    await client.send('POST', `/tare/build/contexts/${Id}/files`, {
+    await client.send('POST', '/tare/build/files', {
+      query: { id: Id },
       headers: { 'Content-Type': 'application/octet-stream' },
       body: watched(contextFrames(root, wanted, count)),
     });
