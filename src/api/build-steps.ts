@@ -51,7 +51,7 @@ export class BuildSteps {
         this.#of(event.vertex).waiting.push(statusOf(event));
         break;
       case 'warning':
-        this.#say(`[Warning] ${event.text}\n`);
+        this.#say(`[Warning] ${warningText(event)}\n`);
         break;
     }
     this.#advance();
@@ -131,6 +131,11 @@ export class BuildSteps {
   #say(stream: string): void {
     this.#send({ stream });
   }
+}
+
+/** As BuildKit's clients put it: the rule, what is wrong, and where. */
+function warningText({ rule, text, span }: Extract<BuildEvent, { kind: 'warning' }>): string {
+  return `${rule === undefined ? '' : `${rule}: `}${text}${span ? ` (line ${span.first})` : ''}`;
 }
 
 function statusOf({ id, name, current, total }: Extract<BuildEvent, { kind: 'status' }>): ProgressMessage {

@@ -1,11 +1,13 @@
 import { messageOf, TareError } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
-import type { ImageConfigFile } from '../../oci/image-config.ts';
+import type { ImageConfigFile, ImageRunConfig } from '../../oci/image-config.ts';
 import type { ImageService, ImageWork } from '../images/images.ts';
 import { BaseImages, checkPlatform } from './base-images.ts';
+import { buildWarnings } from './build-warnings.ts';
 import type { BuildEvent, BuildRequest, BuildResult, BuildWarning, PlannedStep } from './builder.ts';
 import { compile } from './dockerfile/compile.ts';
 import { DockerfileError, withExcerpt } from './dockerfile/dockerfile-error.ts';
+import type { CompiledDockerfile } from './dockerfile/instructions.ts';
 import { type ParsedDockerfile, parseDockerfile } from './dockerfile/parse.ts';
 import { type ResolvedStage, resolveStages, stageNamed, stagesFor } from './dockerfile/stage-graph.ts';
 import { keyOf, type Vertex } from './graph/graph.ts';
@@ -81,6 +83,7 @@ export class Build {
     for (const stage of needed) this.#plans.set(stage, this.#planOf(stage));
     this.#tellPlan();
     await this.#takeBases(needed);
+    await this.#warn(file, compiled, builtin);
     for (const stage of needed) {
       const scope = new Scope(args, builtin, globals);
       const compiler = new StageCompiler(
@@ -108,6 +111,24 @@ export class Build {
     if (!done) throw new TareError('internal', 'the target was not compiled');
     if (Object.keys(labels).length === 0) return done;
     return { ...done, config: { ...done.config, Labels: { ...done.config.Labels, ...labels } } };
+  }
+
+  /** Once the images are here: what they set counts. */
+  async #warn(
+    file: ParsedDockerfile,
+    compiled: CompiledDockerfile,
+    builtin: Record<string, string>,
+  ): Promise<void> {
+    const { environment, images, report, request } = this.#parts;
+    const { path } = await environment.context('');
+    const found = await buildWarnings(file, compiled, {
+      args: request.args,
+      platform: (name) => builtin[name],
+      environmentOf: (reference) => environmentOf(images, reference),
+      context: path,
+    });
+    this.#warnings.push(...found);
+    for (const warning of found) report(warning);
   }
 
   #planOf(stage: ResolvedStage): PlannedStep[] {
@@ -168,12 +189,12 @@ export class Build {
         rootfs: { type: 'layers', diff_ids: [] },
       };
       const vertex = this.#bases.vertex('scratch', undefined, '');
-      return { vertex, config: {}, author: '', base: config, imageId: NO_IMAGE, history: [] };
+      return { vertex, config: withPath({}), author: '', base: config, imageId: NO_IMAGE, history: [] };
     }
     const { id, config } = this.#bases.image(base.reference);
     return {
       vertex: this.#bases.vertex(base.reference, undefined, ''),
-      config: { ...config.config },
+      config: withPath({ ...config.config }),
       author: '',
       base: config,
       imageId: id,
@@ -253,6 +274,25 @@ export class Build {
       report({ ...event, started, completed: Date.now(), error: messageOf(error) });
       throw error;
     }
+  }
+}
+
+const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** As BuildKit has it: what is built always has a PATH, which `ENV PATH=$PATH:/more` can add to. */
+function withPath(config: ImageRunConfig): ImageRunConfig {
+  const env = config.Env ?? [];
+  return env.some((entry) => entry.startsWith('PATH=')) ? config : { ...config, Env: [...env, DEFAULT_PATH] };
+}
+
+/** Undefined for what is not here, and for a name that is none. */
+function environmentOf(images: BuildParts['images'], reference: string): readonly string[] | undefined {
+  try {
+    const image = images.find(reference);
+    return image && (image.config.config?.Env ?? []);
+  } catch (error) {
+    if (error instanceof TareError) return undefined;
+    throw error;
   }
 }
 

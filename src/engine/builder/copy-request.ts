@@ -17,6 +17,8 @@ export interface CopyRequest {
   readonly checksum: string;
   /** `--unpack`; undefined: as the source's kind has it. */
   readonly unpack: boolean | undefined;
+  /** `--keep-git-dir`: of a repository, its directory `.git` too. */
+  readonly keepGitDir?: boolean;
   readonly exclude: readonly string[];
   readonly parents: boolean;
 }
@@ -52,6 +54,7 @@ export function copyRequestOf(step: CopyInstruction | AddInstruction, workingDir
     chmod,
     checksum: step.kind === 'add' ? step.checksum : '',
     unpack: step.kind === 'add' ? step.unpack : undefined,
+    keepGitDir: step.kind === 'add' && step.keepGitDir,
     exclude,
     parents,
   };

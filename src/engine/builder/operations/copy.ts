@@ -94,10 +94,11 @@ class Copy {
   }
 
   async #add(tree: ContextTree): Promise<Added> {
-    const { roots, scratch } = this.#environment;
+    const { roots, scratch, request } = this.#environment;
     const opened = await roots.directory(tree.path);
     this.#closers.push(() => opened.close());
-    const added = await addSources(this.#copy.request, opened, scratch, this.#task.signal);
+    const agent = (): Promise<string | undefined> => request.ssh('default');
+    const added = await addSources(this.#copy.request, opened, scratch, this.#task.signal, agent);
     this.#closers.push(added.close);
     return added;
   }

@@ -29,9 +29,6 @@ export interface Archive {
   readonly open: () => AsyncIterable<Uint8Array>;
 }
 
-/** An ADD; `keepGitDir`: of repositories, the directory `.git` too. */
-export type AddRequest = CopyRequest & { readonly keepGitDir?: boolean };
-
 const REMOTE = /^https?:\/\//i;
 
 /** True for what names no path of the context. */
@@ -44,7 +41,7 @@ export function isRemote(source: string): boolean {
  * `scratch`: directory for what is fetched. `agent`: path of an ssh agent's socket, for repositories. Throws `invalid` for what cannot be had and for a wrong checksum; then nothing is left.
  */
 export async function addSources(
-  request: AddRequest,
+  request: CopyRequest,
   tree: SourceTree,
   scratch: string,
   signal: AbortSignal,
@@ -134,7 +131,7 @@ class Findings {
 
   async repository(
     source: string,
-    { checksum, keepGitDir = false, exclude }: AddRequest,
+    { checksum, keepGitDir = false, exclude }: CopyRequest,
     place: { readonly directory: string; readonly agent: string | undefined; readonly signal: AbortSignal },
   ): Promise<void> {
     const named = parseGitAddress(source);
