@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { busyboxTar } from '../test/support/busybox-image.ts';
 import { COPY_WORKLOADS } from './copy-workloads.ts';
+import { DNS_WORKLOADS } from './dns-workloads.ts';
 import { DockerEngine } from './dockerd.ts';
 import type { Engine } from './engine.ts';
 import { Floor } from './floor.ts';
@@ -26,6 +27,7 @@ const WORKLOADS = [
   ...ENGINE_WORKLOADS,
   ...LIFECYCLE_WORKLOADS,
   ...COPY_WORKLOADS,
+  ...DNS_WORKLOADS,
   ...IMAGE_WORKLOADS,
   ...LOG_WORKLOADS,
   ...REGISTRY_WORKLOADS,

@@ -21,6 +21,10 @@ export class NameIndex implements NameSource {
     this.#set = set;
   }
 
+  get version(): number {
+    return this.#set.version;
+  }
+
   addresses(containerId: string, name: string): NamedAddresses | undefined {
     const networks = this.#current();
     const own = this.#endpointsOf(containerId);

@@ -9,6 +9,7 @@ const NAMES: Record<string, NamedAddresses> = {
   crowd: { ipv4: Array.from({ length: 150 }, (_, index) => `10.0.1.${index}`), ipv6: [] },
 };
 const SOURCE: NameSource = {
+  version: 0,
   addresses: (id, name) => (id === 'asker' ? NAMES[name] : undefined),
   nameOf: (_, address) =>
     ({ '10.0.0.2': 'db.net', 'fd00:0000:0000:0000:0000:0000:0000:0003': 'web.net' })[address],

@@ -32,6 +32,8 @@ export interface Upstream {
 
 /** Knows the containers. Names are compared without regard to case and have no dot at the end. */
 export interface NameSource {
+  /** Another one whenever an answer may be another one. */
+  readonly version: number;
   /**
    * Addresses that `name` has for the asking container, bare; undefined: not a name of its networks. A name may
    * have addresses of one family only, or none.

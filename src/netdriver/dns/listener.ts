@@ -5,8 +5,11 @@ import { NetlinkProtocol, NetlinkSocket } from '../../kernel/netlink/socket.ts';
 import type { NetworkNamespace } from '../netdriver.ts';
 import { RESOLVER_ADDRESS } from './dns.ts';
 
-/** Turns a query into its answer; undefined: none is given. */
-export type Answerer = (query: Uint8Array, transport: 'udp' | 'tcp') => Promise<Uint8Array | undefined>;
+/** Turns a query into its answer, at once where it can; undefined: none is given. It must not throw at once. */
+export type Answerer = (
+  query: Uint8Array,
+  transport: 'udp' | 'tcp',
+) => Uint8Array | undefined | Promise<Uint8Array | undefined>;
 
 const PORT = 53;
 /** Name of the table in the container's namespace. */
@@ -79,9 +82,14 @@ function listenUdp(answer: Answerer, port: number): Promise<udp.Socket<'buffer'>
     hostname: RESOLVER_ADDRESS,
     port,
     socket: {
-      async data(socket, query, from, address) {
-        const reply = await answer(query, 'udp').catch(() => undefined);
-        if (reply && !socket.closed) socket.send(reply, from, address);
+      data(socket, query, from, address) {
+        const reply = answer(query, 'udp');
+        if (reply instanceof Promise) {
+          reply.then(
+            (late) => void (late && !socket.closed && socket.send(late, from, address)),
+            () => {},
+          );
+        } else if (reply) socket.send(reply, from, address);
       },
       error: () => {},
     },
@@ -124,7 +132,7 @@ function listenTcp(answer: Answerer, port: number): TCPSocketListener<TcpState> 
 }
 
 async function reply(socket: Socket<TcpState>, query: Uint8Array, answer: Answerer): Promise<void> {
-  const bytes = await answer(Buffer.from(query), 'tcp').catch(() => undefined);
+  const bytes = await Promise.resolve(answer(Buffer.from(query), 'tcp')).catch(() => undefined);
   if (!bytes) return;
   const length = Buffer.alloc(2);
   length.writeUInt16BE(bytes.length);

@@ -10,6 +10,7 @@ import type { NameSource } from './dns.ts';
 import { Resolver } from './resolver.ts';
 
 const SOURCE: NameSource = {
+  version: 0,
   addresses: (_, name) => (name === 'db' ? { ipv4: ['10.0.0.2'], ipv6: [] } : undefined),
   nameOf: () => undefined,
 };

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Logger } from '../../base/log.ts';
 import { closeFd, openFd } from '../../kernel/namespaces.ts';
 import type { NetworkNamespace } from '../netdriver.ts';
+import { AnswerCache } from './answer-cache.ts';
 import { judge } from './answers.ts';
 import type { NameService, NameSource, Upstream } from './dns.ts';
 import { DnsListener } from './listener.ts';
@@ -10,6 +11,7 @@ import { askUpstream, type Place } from './upstream.ts';
 /** What answers for one container. */
 interface Served {
   readonly listener: DnsListener;
+  readonly cache: AnswerCache;
   upstream: Upstream;
   /** Its namespace, held only where its own servers have to be asked from there. */
   place: Place;
@@ -41,29 +43,47 @@ export class Resolver implements NameService {
       const listener = await DnsListener.open(ns, (query, transport) =>
         this.#answer(containerId, query, transport),
       );
-      this.#served.set(containerId, { listener, upstream, place });
+      this.#served.set(containerId, { listener, cache: new AnswerCache(this.#source), upstream, place });
     } catch (error) {
       if (place !== undefined) closeFd(place);
       throw error;
     }
   }
 
-  async #answer(
+  #answer(
     containerId: string,
     query: Uint8Array,
     transport: 'udp' | 'tcp',
-  ): Promise<Uint8Array | undefined> {
-    const verdict = judge(query, containerId, this.#source, transport === 'udp');
-    if (verdict.kind === 'answer') return verdict.bytes;
+  ): Uint8Array | undefined | Promise<Uint8Array | undefined> {
     const served = this.#served.get(containerId);
-    if (verdict.kind === 'drop' || !served) return undefined;
-    const { servers, internal } = served.upstream;
-    if (internal) return verdict.refusal;
+    if (!served) return undefined;
+    const cache = transport === 'udp' ? served.cache : undefined;
+    const known = cache?.find(query);
+    if (known) return known;
+    const verdict = judge(query, containerId, this.#source, transport === 'udp');
+    if (verdict.kind === 'answer') {
+      cache?.keep(query, verdict.bytes);
+      return verdict.bytes;
+    }
+    if (verdict.kind === 'drop') return undefined;
+    return served.upstream.internal
+      ? verdict.refusal
+      : this.#forward(containerId, served, query, transport, verdict.refusal);
+  }
+
+  async #forward(
+    containerId: string,
+    served: Served,
+    query: Uint8Array,
+    transport: 'udp' | 'tcp',
+    refusal: Uint8Array,
+  ): Promise<Uint8Array> {
+    const { servers } = served.upstream;
     const asked = servers.length > 0 ? servers : this.#hostServers();
     const answer = await askUpstream(query, transport, asked, served.place);
     if (!answer)
       this.#log.debug('no upstream name server answered', { container: containerId, servers: asked });
-    return answer ?? verdict.refusal;
+    return answer ?? refusal;
   }
 
   stop(containerId: string): void {
