@@ -236,6 +236,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
   const buildCache = new BuildCacheStore({
     steps: buildSteps,
     mounts: builder.caches,
+    contexts: keptContexts,
     snapshotter,
     images,
   });

@@ -17,6 +17,7 @@ import { ProgressStream } from '../progress.ts';
 import { flag, flagOr, integer, text } from '../query.ts';
 import { authOf } from '../registry-auth.ts';
 import type { Route } from '../router.ts';
+import { buildCacheRoutes } from './build-cache.ts';
 import { buildContextRoutes } from './build-contexts.ts';
 
 interface Dependencies {
@@ -75,15 +76,7 @@ export function buildRoutes({ builder, buildCache, keptContexts, log }: Dependen
   return [
     { method: 'POST', pattern: '/build', handle: build },
     ...buildContextRoutes({ keptContexts }, contexts),
-    {
-      method: 'POST',
-      pattern: '/build/prune',
-      async handle(x) {
-        const keepBytes = integer(x, 'keep-storage') ?? 0;
-        const { deleted, reclaimed } = await buildCache.prune({ all: flag(x, 'all'), keepBytes });
-        x.json(200, { CachesDeleted: deleted, SpaceReclaimed: reclaimed });
-      },
-    },
+    ...buildCacheRoutes({ buildCache }),
     {
       method: 'POST',
       pattern: '/build/cancel',

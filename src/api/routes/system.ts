@@ -9,11 +9,15 @@ import { HttpError } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import { flag } from '../query.ts';
 import type { Route } from '../router.ts';
+import { cacheRecordToWire } from './build-cache.ts';
 import { imageNames } from './container-list.ts';
 import { containersByImage } from './images.ts';
 import { volumeUsers } from './volumes.ts';
 
-type Dependencies = Pick<ApiDependencies, 'system' | 'containers' | 'images' | 'volumes' | 'version' | 'now'>;
+type Dependencies = Pick<
+  ApiDependencies,
+  'system' | 'containers' | 'images' | 'volumes' | 'buildCache' | 'version' | 'now'
+>;
 
 /** Headers of `/_ping`. Builder-Version 2: BuildKit's protocol is spoken on `/grpc`. */
 const PING_HEADERS = {
@@ -51,7 +55,7 @@ function diskUseToWire({ byImage, ...all }: ImageDiskUse): NonNullable<DiskUsage
 }
 
 async function diskUsage(dependencies: Dependencies, x: Exchange): Promise<DiskUsageResponse> {
-  const { containers, images, volumes, now } = dependencies;
+  const { containers, images, volumes, buildCache, now } = dependencies;
   const types = x.query.getAll('type');
   const unknown = types.find((type) => !DISK_USAGE_TYPES.includes(type));
   if (unknown !== undefined) throw new HttpError(400, `unknown object type: ${unknown}`);
@@ -91,8 +95,8 @@ async function diskUsage(dependencies: Dependencies, x: Exchange): Promise<DiskU
     }
   }
   if (wants('build-cache')) {
-    usage.BuildCache = [];
-    if (x.version < 42) usage.BuilderSize = 0;
+    usage.BuildCache = (await buildCache.list()).map(cacheRecordToWire);
+    if (x.version < 42) usage.BuilderSize = usage.BuildCache.reduce((sum, { Size }) => sum + Size, 0);
   }
   return usage;
 }

@@ -100,7 +100,7 @@ export function usageRows(usage: DiskUsageResponse): Row[] {
   ];
 }
 
-const CACHE_LISTING: Listing = {
+export const CACHE_LISTING: Listing = {
   typeName: '*formatter.buildCacheContext',
   headings: {
     ID: 'CACHE ID',
@@ -110,10 +110,11 @@ const CACHE_LISTING: Listing = {
     LastUsedSince: 'LAST USED',
     UsageCount: 'USAGE',
     Shared: 'SHARED',
+    Description: 'DESCRIPTION',
   },
 };
 
-function cacheRow(record: BuildCacheRecord): Row {
+export function cacheRow(record: BuildCacheRecord): Row {
   const since = (time: string | null) => (time === null || time === '' ? '' : ago(Date.parse(time) / 1000));
   return row({
     ID: record.ID.slice(0, 12) + (record.InUse ? '*' : ''),
@@ -123,6 +124,7 @@ function cacheRow(record: BuildCacheRecord): Row {
     LastUsedSince: since(record.LastUsedAt),
     UsageCount: String(record.UsageCount),
     Shared: String(record.Shared),
+    Description: record.Description,
   });
 }
 

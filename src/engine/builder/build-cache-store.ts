@@ -1,12 +1,14 @@
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { ImageService } from '../images/images.ts';
 import type { BuildCache, CacheRecord, PruneCache } from './build-cache.ts';
+import type { KeptContexts } from './context/kept-contexts.ts';
 import type { CacheMounts } from './operations/cache-mounts.ts';
 import type { StepCache, StepRecord } from './step-cache.ts';
 
 export interface BuildCacheParts {
   readonly steps: StepCache;
   readonly mounts: Pick<CacheMounts, 'list' | 'remove'>;
+  readonly contexts: Pick<KeptContexts, 'list' | 'remove'>;
   readonly snapshotter: Pick<Snapshotter, 'layerDiskSize' | 'hasLayer'>;
   readonly images: Pick<ImageService, 'list' | 'collect'>;
 }
@@ -29,7 +31,7 @@ export class BuildCacheStore implements BuildCache {
   }
 
   async prune(options: PruneCache): Promise<{ deleted: readonly string[]; reclaimed: number }> {
-    const { steps, mounts, images } = this.#parts;
+    const { steps, mounts, contexts, images } = this.#parts;
     const known = await this.#known();
     const chosen = choose(known, options);
     const byId = new Map(chosen.map((record) => [record.id, record]));
@@ -45,6 +47,11 @@ export class BuildCacheStore implements BuildCache {
       deleted.push(id);
       reclaimed += size;
     }
+    for (const { id, kind } of chosen) {
+      if (kind !== 'source.local' || !contexts.list().some((kept) => kept.id === id && !kept.inUse)) continue;
+      deleted.push(id);
+      reclaimed += await contexts.remove(id);
+    }
     const gone = new Set(await images.collect());
     for (const key of free) {
       const { layer, size = 0 } = byId.get(key) ?? {};
@@ -54,7 +61,7 @@ export class BuildCacheStore implements BuildCache {
   }
 
   async #known(): Promise<Known[]> {
-    const { steps, mounts, images } = this.#parts;
+    const { steps, mounts, contexts, images } = this.#parts;
     const shared = new Set(images.list().flatMap(({ config }) => config.rootfs.diff_ids));
     const counted = new Set<string>();
     const records: Known[] = [];
@@ -73,6 +80,21 @@ export class BuildCacheStore implements BuildCache {
         usageCount: 1,
         layer: undefined,
       });
+    }
+    for (const { id, key, size, usedAt, inUse } of contexts.list()) {
+      const times = { createdAt: usedAt, lastUsedAt: usedAt, usageCount: 1 };
+      // Of the key, what a person knows: the path.
+      const description = `local source for ${key.replace(/^[^:]*:/, '').replace(/:$/, '')}`;
+      const record = {
+        id,
+        parents: [],
+        kind: 'source.local',
+        description,
+        inUse,
+        shared: false,
+        size,
+      } as const;
+      records.push({ ...record, ...times, layer: undefined });
     }
     return records;
   }

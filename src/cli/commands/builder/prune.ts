@@ -17,6 +17,8 @@ export const command = defineCommand({
     filter: longFilterFlag,
     force: forcePrune,
     'keep-storage': flag(bytes, { help: 'Amount of disk space to keep for cache, such as 10g' }),
+    'max-used-space': flag(bytes, { help: 'The most disk space that the cache may keep, such as 20g' }),
+    'reserved-space': flag(bytes, { help: 'The same as --keep-storage' }),
   },
   async run(context, flags) {
     const what = flags.all ? 'all build cache' : 'all dangling build cache';
@@ -26,6 +28,8 @@ export const command = defineCommand({
       query: {
         all: flags.all,
         'keep-storage': flags['keep-storage'] || undefined,
+        'reserved-space': flags['reserved-space'] || undefined,
+        'max-used-space': flags['max-used-space'] || undefined,
         filters: flags.filter.size > 0 ? encodeFilters(flags.filter) : undefined,
       },
     });
