@@ -49,8 +49,8 @@ const COLOURS: Readonly<Record<State | 'dim' | 'bold', string>> = {
 export class BuildTree {
   readonly #now: () => number;
   readonly #since: number;
-  /** In the order in which they were first told of. */
-  readonly #stages = new Map<string, Step[]>();
+  /** In the order in which they were first told of; what belongs to no stage stands where it was told of. */
+  readonly #groups: Array<{ readonly stage: string; readonly steps: Step[] }> = [];
   readonly #steps = new Map<string, Step>();
   readonly #warnings: string[] = [];
   #over = false;
@@ -90,9 +90,10 @@ export class BuildTree {
       parts: new Map(),
     };
     this.#steps.set(id, step);
-    const steps = this.#stages.get(stage);
-    if (steps === undefined) this.#stages.set(stage, [step]);
-    else steps.push(step);
+    const last = this.#groups.at(-1);
+    const group = stage === '' ? last : this.#groups.find((one) => one.stage === stage);
+    if (group?.stage === stage) group.steps.push(step);
+    else this.#groups.push({ stage, steps: [step] });
     return step;
   }
 
@@ -145,9 +146,8 @@ export class BuildTree {
     const lines = [
       paint(fitLine(`[+] Building ${time} (${done}/${steps.length})`, look.width), 'bold', look),
     ];
-    const named = [...this.#stages].filter(([stage]) => stage !== '');
-    for (const [stage, own] of this.#stages) {
-      const nested = stage !== '' && named.length > 0;
+    for (const { stage, steps: own } of this.#groups) {
+      const nested = stage !== '';
       if (nested) lines.push(paint(fitLine(` ${stage}`, look.width), 'bold', look));
       lines.push(...this.#drawSteps(own, look, tail, collapsed, nested ? '  ' : ' '));
     }
