@@ -13,6 +13,7 @@ import { containerRoutes } from './routes/containers.ts';
 import { engineRegistryRoutes } from './routes/engine-registry.ts';
 import { eventRoutes } from './routes/events.ts';
 import { execRoutes } from './routes/exec.ts';
+import { explainRoutes } from './routes/explain.ts';
 import { imageMountRoutes } from './routes/image-mounts.ts';
 import { imageTransferRoutes } from './routes/image-transfer.ts';
 import { imageRoutes } from './routes/images.ts';
@@ -54,6 +55,7 @@ export function allRoutes(dependencies: ApiDependencies): Route[] {
     ...volumeCopyRoutes(dependencies),
     ...registryRoutes(dependencies),
     ...engineRegistryRoutes(dependencies),
+    ...explainRoutes(dependencies),
     ...networkRoutes(dependencies),
     ...volumeRoutes(dependencies),
     ...eventRoutes(dependencies),

@@ -7,6 +7,7 @@ import type { KeptContexts } from '../engine/builder/context/kept-contexts.ts';
 import type { ContainerArchives } from '../engine/containers/container-archives.ts';
 import type { ContainerService } from '../engine/containers/containers.ts';
 import type { ApiClient } from '../engine/containers/death.ts';
+import type { NetworkExplainer } from '../engine/containers/explain/explainer.ts';
 import type { ContainerQuery, FilterMap, QueryLookups } from '../engine/containers/query.ts';
 import type { StatisticsService } from '../engine/containers/statistics.ts';
 import type { EventBus } from '../engine/events/events.ts';
@@ -44,6 +45,7 @@ export interface ApiDependencies {
   readonly events: EventBus;
   readonly system: SystemService;
   readonly check: StoreCheckService;
+  readonly explainer: Pick<NetworkExplainer, 'explain'>;
   /** The client whose connection was accepted a moment ago. */
   readonly clientOf?: () => ApiClient | undefined;
   readonly log: Logger;

@@ -89,6 +89,7 @@ export const NOUNS: Readonly<Record<string, Noun>> = {
       connect: () => import('./commands/network/connect.ts'),
       create: () => import('./commands/network/create.ts'),
       disconnect: () => import('./commands/network/disconnect.ts'),
+      explain: () => import('./commands/network/explain.ts'),
       inspect: () => import('./commands/network/inspect.ts'),
       ls: () => import('./commands/network/ls.ts'),
       prune: () => import('./commands/network/prune.ts'),

@@ -11,6 +11,7 @@ import { KeptContextStore } from '../engine/builder/context/kept-context-store.t
 import { LocalChecks } from '../engine/builder/dockerfile-checks.ts';
 import { ImageBuilder } from '../engine/builder/image-builder.ts';
 import { ContainerSet } from '../engine/containers/container-set.ts';
+import { NetworkExplainer } from '../engine/containers/explain/explainer.ts';
 import { ensureInitLayer } from '../engine/containers/init-layer.ts';
 import { isAlive } from '../engine/containers/lifecycle.ts';
 import { DRIVER_NAMES } from '../engine/containers/logging/driver-options.ts';
@@ -233,6 +234,13 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     log,
   });
   const keptContexts = new KeptContextStore({ root: join(dataRoot, 'build', 'kept'), log });
+  const explainer = new NetworkExplainer({
+    set,
+    networks,
+    addresses: () => networking.host.addresses(),
+    table: tableOf(config),
+    filtered: config.publish === 'filtered',
+  });
   const buildCache = new BuildCacheStore({
     steps: buildSteps,
     mounts: builder.caches,
@@ -263,6 +271,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     imageMounts,
     volumeCopies,
     check,
+    explainer,
     registries: fetcher,
     networks,
     volumes,

@@ -3,7 +3,7 @@ import { AF_INET, AF_INET6, listAddresses } from '../kernel/netlink/addresses.ts
 import { findLink, listLinks } from '../kernel/netlink/links.ts';
 import { listRoutes } from '../kernel/netlink/routes.ts';
 import type { NetlinkSocket } from '../kernel/netlink/socket.ts';
-import { formatCidr, parseCidr } from './addressing.ts';
+import { bareAddress, formatCidr, parseCidr } from './addressing.ts';
 
 /** What the host's own networking uses, so that ours keeps away from it. */
 export class HostNetworks {
@@ -33,6 +33,11 @@ export class HostNetworks {
     }
     for (const server of nameServers()) result.add(`${server}/32`);
     return [...result];
+  }
+
+  /** All addresses of the host, without prefix length. */
+  addresses(): string[] {
+    return listAddresses(this.#route).map(({ cidr }) => bareAddress(cidr));
   }
 
   /** The first IPv4 address of a link with its prefix length, or undefined. */

@@ -323,6 +323,7 @@ export function fakeDependencies() {
     buildkit: () => Promise.reject(new Error('no BuildKit here')),
     imageMounts: new FakeImageMounts(images),
     volumeCopies: new FakeVolumeCopies(volumes),
+    explainer: { explain: async (target: string) => ({ target, summary: '', findings: [] }) },
     storageDriver: 'overlay',
     version: '0.1.0',
     now: () => NOW,
