@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Logger } from '../base/log.ts';
 import type { BuildCache } from '../engine/builder/build-cache.ts';
 import type { Builder, BuildRequest } from '../engine/builder/builder.ts';
+import type { DockerfileChecks } from '../engine/builder/checks.ts';
 import type { KeptContexts } from '../engine/builder/context/kept-contexts.ts';
 import type { ImageService } from '../engine/images/images.ts';
 
@@ -31,7 +32,8 @@ export interface BuildKitParts {
   readonly builder: Builder;
   readonly kept: KeptContexts;
   readonly cache: BuildCache;
-  readonly images: Pick<ImageService, 'get' | 'tag' | 'push' | 'save'>;
+  readonly checks: Pick<DockerfileChecks, 'check'>;
+  readonly images: Pick<ImageService, 'list' | 'find' | 'tag' | 'push' | 'remove'>;
   readonly exports: BuildExports;
   /** What containers of steps have when nobody says otherwise. */
   readonly defaults: () => Pick<BuildRequest, 'config' | 'hostConfig'>;

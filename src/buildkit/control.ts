@@ -1,7 +1,7 @@
 import { TareError } from '../base/errors.ts';
 import { hostPlatform } from '../oci/platform.ts';
 import type { Exporters, ExportRequest } from './build/exporters.ts';
-import type { Job, Jobs } from './build/jobs.ts';
+import type { Job, Jobs, Metadata } from './build/jobs.ts';
 import { solve } from './build/solve.ts';
 import type { BuildKitParts } from './buildkit.ts';
 import { cacheRecords, pruneOptions, recordToWire } from './cache-records.ts';
@@ -99,15 +99,17 @@ async function build({ parts, jobs, sessions, exporters }: ControlParts, request
       "low-level build definitions are not supported: this builder solves its own frontend's, of Dockerfiles",
     );
   }
-  const job = jobs.begin(ref, request.session, call.signal);
+  const before = new Set(parts.images.list().map(({ id }) => id));
+  const job = jobs.begin(ref, request.session, call.signal, before);
   try {
     const session = await sessions.get(request.session, call.signal);
     if (frontend !== '') {
-      const result = await solve(parts, job, session, frontend, frontendAttrs, call.signal);
-      return { exporterResponse: await exporters.export(job, session, result, exportsOf(request)) };
+      const { built, metadata } = await solve(parts, job, session, frontend, frontendAttrs, call.signal);
+      if (built === undefined) return { exporterResponse: textsOf(metadata) };
+      return { exporterResponse: await exporters.export(job, session, built, exportsOf(request)) };
     }
-    const result = await driven(job, session.signal);
-    if (result === undefined) return { exporterResponse: {} };
+    const { result, metadata } = await driven(job, session.signal);
+    if (result === undefined) return { exporterResponse: textsOf(metadata) };
     return { exporterResponse: await exporters.export(job, session, result, exportsOf(request)) };
   } finally {
     await jobs.end(job);
@@ -121,7 +123,13 @@ async function driven(job: Job, gone: AbortSignal) {
   });
   const returned = await Promise.race([job.returned, left]);
   if ('error' in returned) throw returned.error;
-  return job.results.get(returned.ref);
+  return { result: job.results.get(returned.ref), metadata: returned.metadata };
+}
+
+function textsOf(metadata: Metadata): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(metadata).map(([key, value]) => [key, Buffer.from(value).toString('utf8')]),
+  );
 }
 
 function exportsOf({ exporters, exporter, exporterAttrs }: Solve): ExportRequest[] {

@@ -108,12 +108,14 @@ async function drive(
     );
   }
   const session = await sessions.get(job.sessionId, call.signal);
-  const built = await solve(parts, job, session, frontend, frontendOpt, call.signal).catch((error) => {
-    job.failure = toGrpc(error);
-    throw job.failure;
-  });
+  const { built, metadata } = await solve(parts, job, session, frontend, frontendOpt, call.signal).catch(
+    (error) => {
+      job.failure = toGrpc(error);
+      throw job.failure;
+    },
+  );
+  if (built === undefined) return { result: { metadata: { ...metadata } } };
   const id = randomUUID();
   job.results.set(id, built);
-  const config = Buffer.from(JSON.stringify(built.config));
-  return { result: { ref: { id }, metadata: { 'containerimage.config': config } } };
+  return { result: { ref: { id }, metadata: { ...metadata } } };
 }

@@ -24,10 +24,8 @@ async function compose(engine: Engine, { execRoot }: DaemonConfig, log: Logger):
   return new BuildKitServer({
     builder: engine.builder,
     kept: engine.keptContexts,
-    cache: {
-      list: async () => [],
-      prune: async () => ({ deleted: [], reclaimed: 0 }),
-    },
+    cache: engine.buildCache,
+    checks: engine.dockerfileChecks,
     images: engine.images,
     exports: exportsOf(engine, directory),
     defaults: () => ({ config: containerConfigCodec.zero(), hostConfig: hostConfigCodec.zero() }),

@@ -1,4 +1,4 @@
-import { TareError } from '../../base/errors.ts';
+import { messageOf, TareError } from '../../base/errors.ts';
 import type { BuildRequest } from '../../engine/builder/builder.ts';
 
 /** A frontend's options: `filename`, `target`, `build-arg:NAME`, … as clients send them. */
@@ -27,7 +27,7 @@ export function requestOf(attributes: Attributes, hostConfig: BuildRequest['host
     noCache: noCacheOf(attributes['no-cache']),
     pull: attributes['image-resolve-mode'] === 'pull',
     platform: platformOf(attributes.platform ?? ''),
-    cacheFrom: listOf(attributes['cache-from']),
+    cacheFrom: cacheImages(attributes),
     sourceDateEpoch: epochOf(args.SOURCE_DATE_EPOCH),
     hostConfig: {
       ...hostConfig,
@@ -64,6 +64,18 @@ export function listOf(value: string | undefined): string[] {
     const text = quoted === undefined ? (plain ?? '') : quoted.replaceAll('""', '"');
     return text === '' ? [] : [text];
   });
+}
+
+/** Images that cached steps may be taken from; what else a cache can be imported from is passed over. */
+function cacheImages(attributes: Attributes): string[] {
+  const json = attributes['cache-imports'];
+  if (json === undefined) return listOf(attributes['cache-from']);
+  try {
+    const entries = JSON.parse(json) as ReadonlyArray<{ Type?: string; Attrs?: { ref?: string } }>;
+    return entries.flatMap(({ Type, Attrs }) => (Type === 'registry' && Attrs?.ref ? [Attrs.ref] : []));
+  } catch (error) {
+    throw new TareError('invalid', `invalid cache-imports: ${messageOf(error)}`, error);
+  }
 }
 
 function noCacheOf(value: string | undefined): boolean | string[] {

@@ -53,6 +53,21 @@ export class ContextReader {
     return { context, contexts, dockerfile: { text, name: filename } };
   }
 
+  /** The Dockerfile alone, and the text of what it ignores. */
+  async readDefinition(
+    attributes: Attributes,
+  ): Promise<{ text: string; ignore: string | undefined; filename: string }> {
+    const filename = attributes.filename || 'Dockerfile';
+    if (isAddress(attributes.context ?? '') && attributes.dockerfilekey === undefined) {
+      throw new TareError(
+        'not-implemented',
+        'a Dockerfile at an address cannot be checked: build it instead',
+      );
+    }
+    const { text, ignore } = await this.#definition(attributes.dockerfilekey ?? 'dockerfile', filename);
+    return { text, ignore: ignore?.join('\n'), filename };
+  }
+
   /** The Dockerfile, and the list of its own of what it ignores. */
   #definition(name: string, filename: string): Promise<{ text: string; ignore: string[] | undefined }> {
     const own = `${filename}${IGNORE}`;

@@ -8,6 +8,8 @@ import { sendBytes, sendTree } from '../session/file-send.ts';
 import type { Session } from '../session/sessions.ts';
 import { listOf } from './attributes.ts';
 import type { Job } from './jobs.ts';
+import { withoutSlashes } from './plain-tar.ts';
+import { EXPORT } from './progress.ts';
 
 /** An exporter as a client asks for it; its position among them is what its output is called by. */
 export interface ExportRequest {
@@ -22,6 +24,9 @@ export type ExportResponse = Record<string, string>;
 export class Exporters {
   readonly #parts: Pick<BuildKitParts, 'images' | 'exports'>;
 
+  /** How many builds are exporting an image. */
+  readonly #exporting = new Map<string, number>();
+
   constructor(parts: Pick<BuildKitParts, 'images' | 'exports'>) {
     this.#parts = parts;
   }
@@ -33,10 +38,29 @@ export class Exporters {
     requests: readonly ExportRequest[],
   ): Promise<ExportResponse> {
     const response: ExportResponse = { 'containerimage.config.digest': result.id };
-    for (const [position, request] of requests.entries()) {
-      Object.assign(response, await this.#one(job, session, result, request, position));
+    this.#exporting.set(result.id, (this.#exporting.get(result.id) ?? 0) + 1);
+    try {
+      for (const [position, request] of requests.entries()) {
+        Object.assign(response, await this.#one(job, session, result, request, position));
+      }
+    } finally {
+      const others = (this.#exporting.get(result.id) ?? 1) - 1;
+      if (others > 0) this.#exporting.set(result.id, others);
+      else {
+        this.#exporting.delete(result.id);
+        if (!requests.some(({ type }) => staysHere(type))) await this.#forget(job, result.id);
+      }
     }
     return response;
+  }
+
+  /** Who wants files wants no image here: the one that the build has made goes, what it was made of stays cached. */
+  async #forget(job: Job, id: string): Promise<void> {
+    const { images } = this.#parts;
+    const image = images.find(id);
+    if (image === undefined || job.imagesBefore.has(id) || image.repoTags.length > 0) return;
+    // Somebody may have begun to use it.
+    await images.remove(id, { force: false, noPrune: true }).catch(() => {});
   }
 
   #one(
@@ -56,7 +80,8 @@ export class Exporters {
         return this.#archive(job, session, result, { type, attrs }, position, signal);
       case 'tar':
         return job.progress.during('sending tarball', String(position), async () => {
-          await sendBytes(session, position, attrs, await this.#parts.exports.rootTar(result.id), signal);
+          const tar = withoutSlashes(await this.#parts.exports.rootTar(result.id));
+          await sendBytes(session, position, attrs, tar, signal);
           return {};
         });
       case 'local':
@@ -81,7 +106,7 @@ export class Exporters {
     signal: AbortSignal,
   ): Promise<ExportResponse> {
     const names = namesOf(attrs.name);
-    return job.progress.during('exporting to image', names.join(' '), async (vertex) => {
+    return job.progress.during(EXPORT, names.join(' '), async (vertex) => {
       const tell = (what: string): void => job.progress.status(vertex, what, what, 0, 0, true);
       tell('exporting layers');
       tell(`writing image ${image}`);
@@ -147,6 +172,10 @@ export class Exporters {
       return { 'containerimage.config.digest': image, 'containerimage.digest': image };
     });
   }
+}
+
+function staysHere(type: string): boolean {
+  return type === 'moby' || type === 'image';
 }
 
 /** Comma-separated, each with its tag. */

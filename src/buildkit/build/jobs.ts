@@ -14,6 +14,8 @@ export class Job {
   readonly progress = new Progress();
   /** Of the solves of a driving client, by the reference that it was given. */
   readonly results = new Map<string, BuildResult>();
+  /** Ids of the images that were there before it. */
+  readonly imagesBefore: ReadonlySet<string>;
   /** How the last solve of a driving client failed: it comes back in the client's own words. */
   failure: GrpcError | undefined;
   /** Aborted when the client gives the build up. */
@@ -21,7 +23,8 @@ export class Job {
   readonly #returned = Promise.withResolvers<Returned>();
   readonly #cleanups: Array<() => Promise<void>> = [];
 
-  constructor(ref: string, sessionId: string, signal: AbortSignal) {
+  constructor(ref: string, sessionId: string, signal: AbortSignal, imagesBefore: ReadonlySet<string>) {
+    this.imagesBefore = imagesBefore;
     this.ref = ref;
     this.sessionId = sessionId;
     this.signal = signal;
@@ -61,10 +64,10 @@ export class Jobs {
   readonly #jobs = new Map<string, Job>();
   readonly #waiting = new Set<() => void>();
 
-  begin(ref: string, sessionId: string, signal: AbortSignal): Job {
+  begin(ref: string, sessionId: string, signal: AbortSignal, imagesBefore: ReadonlySet<string>): Job {
     if (ref === '') throw new TareError('invalid', 'a build without a reference');
     if (this.#jobs.has(ref)) throw new TareError('conflict', `job ID ${ref} exists`);
-    const job = new Job(ref, sessionId, signal);
+    const job = new Job(ref, sessionId, signal, imagesBefore);
     this.#jobs.set(ref, job);
     for (const wake of this.#waiting) wake();
     return job;

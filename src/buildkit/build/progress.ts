@@ -8,6 +8,9 @@ import { inBuildKitWords } from './error-source.ts';
 
 type StatusUpdate = Partial<ValueOf<typeof StatusResponse>>;
 
+/** Name of the vertex that an image is written and named in. */
+export const EXPORT = 'exporting to image';
+
 /** What happens in a build, kept for whoever asks late, and told as it comes. */
 export class Progress {
   readonly #updates: StatusUpdate[] = [];
@@ -24,7 +27,8 @@ export class Progress {
   take(event: BuildEvent): void {
     switch (event.kind) {
       case 'vertex':
-        this.#vertex(event);
+        // What becomes of the image is told by the exporters.
+        if (event.name !== EXPORT) this.#vertex(event);
         return;
       case 'log': {
         const stream = event.stream === 'stdout' ? 1 : 2;

@@ -7,7 +7,8 @@ import { SshAgents } from '../session/ssh-agents.ts';
 import { type Attributes, requestOf } from './attributes.ts';
 import { ContextReader } from './contexts.ts';
 import { withSource } from './error-source.ts';
-import type { Job } from './jobs.ts';
+import type { Job, Metadata } from './jobs.ts';
+import { subrequest } from './subrequests.ts';
 
 /**
  * The frontend that a client asks for, unless it is ours: the Dockerfile one, by name or as an image, which may come from
@@ -22,6 +23,12 @@ function foreignFrontend(frontend: string, attributes: Attributes): string | und
   return image || frontend;
 }
 
+/** An image, or without one the answer to another question. */
+export interface Solved {
+  readonly built?: BuildResult;
+  readonly metadata: Metadata;
+}
+
 /** Builds what a frontend's options say. Throws errors that know their lines of the Dockerfile. */
 export async function solve(
   parts: BuildKitParts,
@@ -30,7 +37,7 @@ export async function solve(
   frontend: string,
   attributes: Attributes,
   caller: AbortSignal,
-): Promise<BuildResult> {
+): Promise<Solved> {
   const foreign = foreignFrontend(frontend, attributes);
   if (foreign !== undefined) {
     throw new TareError(
@@ -38,16 +45,17 @@ export async function solve(
       `frontend ${foreign} is not supported: this builder has its own, for Dockerfiles`,
     );
   }
-  if (attributes.requestid !== undefined) {
-    throw new TareError('not-implemented', `unsupported request ${attributes.requestid}`);
-  }
   const signal = AbortSignal.any([job.signal, session.signal, caller]);
   const agents = new SshAgents(session, parts.directory, signal);
   job.onEnd(() => agents.close());
   try {
+    const reader = new ContextReader(parts, job, session, signal);
+    if (attributes.requestid !== undefined) {
+      return { metadata: await subrequest(parts, attributes.requestid, attributes, reader) };
+    }
     const defaults = parts.defaults();
-    const files = await new ContextReader(parts, job, session, signal).read(attributes);
-    return await parts.builder.build(
+    const files = await reader.read(attributes);
+    const built = await parts.builder.build(
       {
         ...files,
         ...requestOf(attributes, defaults.hostConfig),
@@ -61,6 +69,7 @@ export async function solve(
       },
       (event) => job.progress.take(event),
     );
+    return { built, metadata: { 'containerimage.config': Buffer.from(JSON.stringify(built.config)) } };
   } catch (error) {
     if (signal.aborted) throw new TareError('cancelled', 'context canceled', error);
     throw withSource(error, parts.sourceOf(error));
