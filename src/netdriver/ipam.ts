@@ -111,6 +111,12 @@ export class NetworkAddresses {
     );
   }
 
+  /** Takes what somebody had before (`172.17.0.2/16`), when it is free; else the next free one, as `take`. */
+  takeAgain(bits: 32 | 128, before: string): string {
+    const found = this.#find(before);
+    return found?.pool.claim(found.address) ? before : this.take(bits, '');
+  }
+
   /** Claims what an endpoint held before a restart (`172.17.0.2/16`). False when another has it. */
   restore(cidr: string): boolean {
     const found = this.#find(cidr);

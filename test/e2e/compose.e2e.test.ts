@@ -126,6 +126,8 @@ describe.skipIf(plugin === undefined)('the docker-compose of Debian 13', () => {
     await until('db is healthy again', async () => (await rows('db')) === 'db running healthy');
     await compose('pause', 'web');
     expect(await rows('web')).toBe('web paused');
+    const iced = await outcome('exec', '-T', 'web', 'true');
+    expect(iced.stderr).toMatch(/Container [0-9a-f]{64} is paused, unpause the container before exec/);
     await compose('unpause', 'web');
     await compose('stop', 'web');
     expect(await rows('web')).toBe('web exited');

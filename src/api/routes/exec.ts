@@ -100,9 +100,9 @@ async function startExec(containers: Containers, x: Exchange): Promise<void> {
 }
 
 function checkRunning(containers: Containers, id: string): void {
-  const { state, name } = containers.get(id);
+  const { state } = containers.get(id);
   if (state.status === 'paused') {
-    throw new TareError('conflict', `container ${name} is paused, unpause the container before exec`);
+    throw new TareError('conflict', `Container ${id} is paused, unpause the container before exec`);
   }
   if (state.status !== 'running') throw new TareError('conflict', `container ${id} is not running`);
 }

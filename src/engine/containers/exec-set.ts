@@ -46,7 +46,7 @@ export class ExecSet {
 
   create(ref: string, config: ExecConfig): string {
     const container = this.#parts.set.get(ref);
-    checkRunning(container);
+    checkRunning(container, ref);
     if (config.cmd.length === 0) throw new TareError('invalid', 'No exec command specified');
     // A user who is not there is refused now: once the process is to start, the answer is a stream.
     if (config.user !== '') this.#parts.processOf(container, config);
@@ -197,13 +197,10 @@ function shown([program, ...rest]: readonly string[]): string {
 }
 
 /** Throws Docker's words when nothing can be executed in the container now. */
-function checkRunning(container: Container): void {
+function checkRunning(container: Container, ref = container.id): void {
   const { status } = container.state;
   if (status === 'paused') {
-    throw new TareError(
-      'conflict',
-      `container ${container.name} is paused, unpause the container before exec`,
-    );
+    throw new TareError('conflict', `Container ${ref} is paused, unpause the container before exec`);
   }
   if (status === 'restarting') {
     throw new TareError(

@@ -16,6 +16,9 @@ export interface ActiveEndpoint {
   readonly ipv6: string;
 }
 
+/** Endpoints of the past whose addresses are kept in mind; of most containers there will be no next start. */
+const REMEMBERED = 4096;
+
 /**
  * Who holds which address, in memory. There are no rows for it: a container's row names its endpoints, and after
  * a restart `claim` is told of each again, so a container's start costs no commit here.
@@ -23,6 +26,11 @@ export interface ActiveEndpoint {
 export class Endpoints {
   readonly #addresses = new Map<string, NetworkAddresses>();
   readonly #active = new Map<string, ActiveEndpoint>();
+  /**
+   * What containers had last, by network and container, the latest last. They get it again when it is still free:
+   * nginx and the like ask for a name once, at their start, and hold on to the address.
+   */
+  readonly #before = new Map<string, ActiveEndpoint>();
 
   /** Makes an endpoint with addresses of its own. Throws `invalid`, `forbidden`, `exhausted`. */
   allocate(
@@ -33,10 +41,13 @@ export class Endpoints {
   ): ContainerEndpoint {
     checkEndpointSettings(network, settings);
     const addresses = this.#addressesOf(network);
-    const ipv4 = addresses.take(32, settings.ipv4Address);
+    const before = this.#before.get(keyOf(network.id, containerId));
+    const take = (bits: 32 | 128, wanted: string, last = ''): string =>
+      wanted ? addresses.take(bits, wanted) : addresses.takeAgain(bits, last);
+    const ipv4 = take(32, settings.ipv4Address, before?.ipv4);
     let ipv6 = '';
     try {
-      if (network.enableIPv6) ipv6 = addresses.take(128, settings.ipv6Address);
+      if (network.enableIPv6) ipv6 = take(128, settings.ipv6Address, before?.ipv6);
     } catch (error) {
       addresses.release(ipv4);
       throw error;
@@ -75,6 +86,7 @@ export class Endpoints {
     const active = this.#active.get(endpointId);
     if (!active) return;
     this.#active.delete(endpointId);
+    this.#remember(active);
     const addresses = this.#addresses.get(active.networkId);
     addresses?.release(active.ipv4);
     addresses?.release(active.ipv6);
@@ -87,6 +99,17 @@ export class Endpoints {
   /** Forgets a network's addresses, because it goes or gets other subnets. */
   forgetNetwork(networkId: string): void {
     this.#addresses.delete(networkId);
+    for (const [key, before] of this.#before) if (before.networkId === networkId) this.#before.delete(key);
+  }
+
+  #remember(endpoint: ActiveEndpoint): void {
+    const key = keyOf(endpoint.networkId, endpoint.containerId);
+    this.#before.delete(key);
+    this.#before.set(key, endpoint);
+    for (const oldest of this.#before.keys()) {
+      if (this.#before.size <= REMEMBERED) break;
+      this.#before.delete(oldest);
+    }
   }
 
   #addressesOf(network: Network): NetworkAddresses {
@@ -102,6 +125,10 @@ export class Endpoints {
 /** False for networks without a way out through a gateway of theirs. */
 function leadsOut({ internal, parent }: Network): boolean {
   return !internal && !parent?.isolated && !parent?.mode.startsWith('l3');
+}
+
+function keyOf(networkId: string, containerId: string): string {
+  return `${networkId} ${containerId}`;
 }
 
 /** The gateway of the subnet that the address is in; empty without one. */

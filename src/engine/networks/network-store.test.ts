@@ -234,6 +234,24 @@ describe('endpoints', () => {
     expect(await store.allocate('none', 'c1', settings, 0)).toMatchObject({ ipv4: '', interfaceName: '' });
   });
 
+  test('get the address that they had last, unless another has it or one is asked for', async () => {
+    const store = open();
+    const subnet = { subnet: '10.5.0.0/24', gateway: '', ipRange: '', auxAddresses: {} };
+    await store.create({ ...request, name: 'net', subnets: [subnet] });
+    const first = await store.allocate('net', 'c1', settings, 0);
+    await store.release(first);
+    expect((await store.allocate('net', 'c2', settings, 0)).ipv4).toBe('10.5.0.3/24');
+    const again = await store.allocate('net', 'c1', settings, 0);
+    expect(again.ipv4).toBe(first.ipv4);
+    await store.release(again);
+    await store.allocate('net', 'c3', { ...settings, ipv4Address: '10.5.0.2' }, 0);
+    const other = await store.allocate('net', 'c1', settings, 0);
+    expect(other.ipv4).toBe('10.5.0.4/24');
+    await store.release(other);
+    const asked = await store.allocate('net', 'c1', { ...settings, ipv4Address: '10.5.0.9' }, 0);
+    expect(asked.ipv4).toBe('10.5.0.9/24');
+  });
+
   test('take the interface of a prepared namespace', async () => {
     const store = open();
     const endpoint = await store.allocate('bridge', 'c1', settings, 0);
