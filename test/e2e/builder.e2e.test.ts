@@ -129,6 +129,14 @@ describe('instructions that change the configuration', () => {
     expect(await daemon.ok('docker', ['inspect', '-f', '{{.Author}}', image])).toBe('someone <a@b>');
   }, 60_000);
 
+  test('PATH is there to add to, also where the base has none', async () => {
+    const usual = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+    const { image: more } = await built(context(from('ENV PATH $PATH:/more', 'RUN ls /')));
+    expect((await configOf(more)).Env).toEqual([`${usual}:/more`]);
+    const { image: scratch } = await built(context('FROM scratch\nCOPY f /f\n', { f: 'file' }));
+    expect((await configOf(scratch)).Env).toEqual([usual]);
+  }, 60_000);
+
   test('ENTRYPOINT drops the base image’s CMD, not its own', async () => {
     const { image: plain } = await built(context(from('ENTRYPOINT ["a"]')));
     expect(await configOf(plain)).toMatchObject({ Entrypoint: ['a'] });

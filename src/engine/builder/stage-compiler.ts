@@ -5,7 +5,7 @@ import { copyRequestOf } from './copy-request.ts';
 import { compileTrigger } from './dockerfile/compile.ts';
 import { DockerfileError } from './dockerfile/dockerfile-error.ts';
 import { expandWord } from './dockerfile/expand.ts';
-import { commandWords, configAfter, historyText } from './dockerfile/image-config.ts';
+import { commandWords, configAfter, historyText, withPath } from './dockerfile/image-config.ts';
 import type {
   AddInstruction,
   ArgInstruction,
@@ -86,7 +86,7 @@ export class StageCompiler {
     this.#scope = scope;
     this.#base = base;
     this.#vertex = base.vertex;
-    this.#config = base.config;
+    this.#config = withPath(base.config);
     this.#author = base.author;
     this.#history = [...base.history];
     scope.setEnvironment(this.#config.Env ?? []);

@@ -1,4 +1,5 @@
-const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Docker's search path where an image has none. */
+export const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** What the defaults depend on. */
 export interface EnvironmentFacts {
@@ -13,7 +14,7 @@ export interface EnvironmentFacts {
  * later entry replaces an earlier one in place and a bare `KEY` removes it; HOME last, when nobody set it.
  */
 export function processEnvironment(env: readonly string[], facts: EnvironmentFacts): string[] {
-  const result = new Map<string, string>([['PATH', PATH]]);
+  const result = new Map<string, string>([['PATH', DEFAULT_PATH]]);
   if (facts.hostname !== '') result.set('HOSTNAME', `HOSTNAME=${facts.hostname}`);
   if (facts.terminal) result.set('TERM', 'TERM=xterm');
   for (const entry of env) {

@@ -1,5 +1,6 @@
 import { cleanPath, joinPaths } from '../../../base/go-paths.ts';
 import type { ImageRunConfig } from '../../../oci/image-config.ts';
+import { DEFAULT_PATH } from '../../../runtime/spec/environment.ts';
 import { DockerfileError } from './dockerfile-error.ts';
 import type {
   CommandLine,
@@ -55,6 +56,12 @@ export function configAfter(config: ImageRunConfig, step: Instruction, ownComman
     default:
       return config;
   }
+}
+
+/** A stage's configuration has a PATH from its beginning, also from scratch: `ENV PATH $PATH:/more` adds to something. */
+export function withPath(config: ImageRunConfig): ImageRunConfig {
+  const env = config.Env ?? [];
+  return env.some((entry) => entry.startsWith('PATH=')) ? config : { ...config, Env: [...env, DEFAULT_PATH] };
 }
 
 /** What is run for a command: a line is given to the shell. */
