@@ -5,12 +5,12 @@ import { messageOf, TareError } from '../base/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../base/log.ts';
 import { parseSize } from '../base/sizes.ts';
 import type { CgroupDriver } from '../engine/containers/cgroup-path.ts';
-import type { LogConfig } from '../engine/containers/logging/log-config.ts';
+import type { ContainerDefaults } from '../engine/containers/container-defaults.ts';
 import { PLUGIN_FOLDERS } from '../engine/volumes/plugins/plugin-finder.ts';
 import { codeOf, fromNodeError } from '../kernel/errno.ts';
 import { DEFAULT_CDI_DIRECTORIES } from '../runtime/cdi/cdi-registry.ts';
+import { CONTAINER_FLAGS, CONTAINER_KEYS, isUlimitMap, readContainerDefaults } from './container-options.ts';
 import { readExecOptions } from './exec-opts.ts';
-import { readLogConfig } from './log-options.ts';
 import {
   isPoolList,
   NETWORK_FLAGS,
@@ -44,8 +44,9 @@ export interface DaemonConfig {
   readonly usernsRemap: string;
   /** Where devices are described (CDI), in rising precedence; none: no such devices. */
   readonly cdiDirectories: readonly string[];
-  /** Driver and options of containers that ask for none of their own. */
-  readonly logConfig: LogConfig;
+  readonly containerDefaults: ContainerDefaults;
+  /** Containers go on without the daemon; else a daemon that is told to end ends them. dockerd's default is false. */
+  readonly liveRestore: boolean;
   /** journald's native socket, for the log driver of that name. */
   readonly journaldSocket: string;
   /** How layers are kept; undefined: what the data root has, else EROFS where that works. */
@@ -71,10 +72,9 @@ const FLAGS = {
   pidfile: { type: 'string', short: 'p' },
   bridge: { type: 'string', short: 'b' },
   ...NETWORK_FLAGS,
+  ...CONTAINER_FLAGS,
   'journald-socket': { type: 'string' },
-  'log-driver': { type: 'string' },
   'log-level': { type: 'string', short: 'l' },
-  'log-opt': { type: 'string', multiple: true },
   debug: { type: 'boolean', short: 'D' },
   group: { type: 'string', short: 'G' },
   'insecure-registry': { type: 'string', multiple: true },
@@ -96,6 +96,7 @@ const FLAGS = {
   label: { type: 'string', multiple: true },
   'exec-opt': { type: 'string', multiple: true },
   'plugin-dir': { type: 'string', multiple: true },
+  'live-restore': { type: 'boolean' },
   'max-layer-size': { type: 'string' },
   'keep-compressed': { type: 'string' },
   publish: { type: 'string' },
@@ -112,7 +113,9 @@ type FileKind =
   | 'list'
   | 'map of strings'
   | 'map of lists'
-  | 'list of pools';
+  | 'list of pools'
+  | 'map of ulimits'
+  | 'size';
 
 /** Keys of the configuration file and the kind of value each takes. `flag` is the flag that says the same. */
 const FILE_KEYS: Readonly<Record<string, { kind: FileKind; flag: keyof typeof FLAGS | undefined }>> = {
@@ -122,10 +125,9 @@ const FILE_KEYS: Readonly<Record<string, { kind: FileKind; flag: keyof typeof FL
   pidfile: { kind: 'string', flag: 'pidfile' },
   bridge: { kind: 'string', flag: 'bridge' },
   ...NETWORK_KEYS,
+  ...CONTAINER_KEYS,
   'journald-socket': { kind: 'string', flag: 'journald-socket' },
-  'log-driver': { kind: 'string', flag: 'log-driver' },
   'log-level': { kind: 'string', flag: 'log-level' },
-  'log-opts': { kind: 'map of strings', flag: 'log-opt' },
   debug: { kind: 'boolean', flag: 'debug' },
   group: { kind: 'string', flag: 'group' },
   'insecure-registries': { kind: 'list', flag: 'insecure-registry' },
@@ -152,8 +154,7 @@ const FILE_KEYS: Readonly<Record<string, { kind: FileKind; flag: keyof typeof FL
   'keep-compressed': { kind: 'string', flag: 'keep-compressed' },
   publish: { kind: 'string', flag: 'publish' },
   'storage-driver': { kind: 'string', flag: 'storage-driver' },
-  // Containers always outlive the daemon here; the key is taken so that a daemon.json from Docker works.
-  'live-restore': { kind: 'boolean', flag: undefined },
+  'live-restore': { kind: 'boolean', flag: 'live-restore' },
 };
 
 /** What the command line asked for. */
@@ -219,11 +220,8 @@ export function readConfig(argv: readonly string[]): DaemonCommand {
       'plugin-dirs',
     ),
     journaldSocket: text(flags['journald-socket'], 'journald-socket', '/run/systemd/journal/socket'),
-    logConfig: readLogConfig(
-      text(flags['log-driver'], 'log-driver', 'json-file'),
-      file['log-opts'] as Record<string, string> | undefined,
-      flags['log-opt'],
-    ),
+    containerDefaults: readContainerDefaults(flags, file),
+    liveRestore: flags['live-restore'] ?? file['live-restore'] !== false,
     usernsRemap: text(flags['userns-remap'], 'userns-remap', ''),
     cdiDirectories: readCdiDirectories(flags['cdi-spec-dir'] ?? file['cdi-spec-dirs']),
     storageDriver: checkDriver(text(flags['storage-driver'], 'storage-driver', '')),
@@ -346,6 +344,8 @@ const IS_KIND: Readonly<Record<FileKind, (value: unknown) => boolean>> = {
   'map of strings': (value) => isMap(value, isString),
   'map of lists': (value) => isMap(value, isList),
   'list of pools': isPoolList,
+  'map of ulimits': isUlimitMap,
+  size: (value) => typeof value === 'string' || typeof value === 'number',
 };
 
 function checkDriver(name: string): DaemonConfig['storageDriver'] {

@@ -169,7 +169,7 @@ export function composeContainers(foundation: ContainerFoundation) {
       remap: foundation.remap,
       keepUser: (user) => keeping(user, readIdFiles(), foundation.remap),
       machine,
-      logDefaults: () => live().logConfig,
+      defaults: () => live().containerDefaults,
       events,
       log,
     }),

@@ -192,6 +192,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     gitCommit: build.commit,
     buildTime: build.time,
     dataRoot,
+    liveRestore: config.liveRestore,
     get labels() {
       return live.labels;
     },
@@ -217,7 +218,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     images,
     eventListeners: () => events.listenerCount,
     debug: () => live.debug,
-    logDriver: () => live.logConfig.type,
+    logDriver: () => live.containerDefaults.logConfig.type,
     cdi,
     userNamespaces: remap !== undefined,
     logDrivers: DRIVER_NAMES,

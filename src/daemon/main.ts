@@ -117,10 +117,14 @@ async function serve(config: DaemonConfig, argv: readonly string[], log: LineLog
   const signal = await stop.promise;
   tidy.close();
   const machineToo = await machineGoesDown();
-  log.info(machineToo ? 'stopping; the machine goes down' : 'stopping; containers go on', { signal });
+  const theyEnd = machineToo || !config.liveRestore;
+  log.info(theyEnd ? 'stopping, and the containers too' : 'stopping; containers go on', {
+    signal,
+    machineToo,
+  });
   await registry.close();
   await api.close(GRACE);
-  if (machineToo) await engine.endContainers();
+  if (theyEnd) await engine.endContainers();
   await engine.close();
   removePidfile();
   lock.release();

@@ -106,8 +106,7 @@ export function infoToWire(info: SystemInfo, serverVersion: string, api: number)
       Error: '',
       RemoteManagers: null,
     },
-    // Containers always outlive the daemon.
-    LiveRestoreEnabled: true,
+    LiveRestoreEnabled: info.liveRestore,
     Isolation: '',
     InitBinary: 'tare-init',
     ContainerdCommit: commit(''),

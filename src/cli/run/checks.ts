@@ -1,5 +1,4 @@
 import { isIP } from 'node:net';
-import { ULIMIT_NAMES } from '../../base/ulimits.ts';
 
 /**
  * Checks of single flag values, with docker's words. Each takes the text as typed and returns what goes into the
@@ -120,31 +119,4 @@ export function checkThrottle(
     }
     return value;
   };
-}
-
-/** `NAME=SOFT[:HARD]`. */
-export function parseUlimit(value: string): { Name: string; Soft: number; Hard: number } {
-  const equals = value.indexOf('=');
-  if (equals < 0) throw new Error(`invalid ulimit argument: ${value}`);
-  const name = value.slice(0, equals);
-  if (!ULIMIT_NAMES.includes(name)) throw new Error(`invalid ulimit type: ${name}`);
-  const limits = value.slice(equals + 1).split(':');
-  if (limits.length > 2)
-    throw new Error(
-      `too many limit value arguments - ${value.slice(equals + 1)}, can only have up to two, \`soft[:hard]\``,
-    );
-  const [soft, hard = soft] = limits.map((limit) => {
-    if (!/^-?\d+$/.test(limit))
-      throw new Error(`strconv.ParseInt: parsing ${JSON.stringify(limit)}: invalid syntax`);
-    return Number(limit);
-  }) as [number, number?];
-  if (hard! >= 0 && soft > hard!) {
-    throw new Error(`ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`);
-  }
-  if (hard !== -1 && soft === -1) {
-    throw new Error(
-      `ulimit soft limit must be less than or equal to hard limit: soft: -1 (unlimited), hard: ${hard}`,
-    );
-  }
-  return { Name: name, Soft: soft, Hard: hard! };
 }

@@ -1,3 +1,4 @@
+import { parseUlimit } from '../../base/ulimits.ts';
 import type { Ulimit } from '../../wire/resources.ts';
 import type { FlagTable } from '../command.ts';
 import { type FlagKind, flag, optional, withInitial } from '../flags/flag.ts';
@@ -29,7 +30,8 @@ const ulimits: FlagKind<readonly Ulimit[]> = {
   defaultText: '[]',
   // A later value of the same limit takes the place of an earlier one.
   parse(raw, previous) {
-    const limit = check.parseUlimit(raw);
+    const { name, soft, hard } = parseUlimit(raw);
+    const limit = { Name: name, Soft: soft, Hard: hard };
     return [...previous.filter((other) => other.Name !== limit.Name), limit];
   },
 };

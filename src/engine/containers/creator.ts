@@ -7,7 +7,6 @@ import { newId, shortId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
 import { checkCapabilities } from '../../runtime/spec/capabilities.ts';
 import type { MachineFacts } from '../../runtime/spec/input.ts';
-import { MASKED_PATHS, READONLY_PATHS } from '../../runtime/spec/paths.ts';
 import { parseSecurityOptions } from '../../runtime/spec/security-options.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { EventBus } from '../events/events.ts';
@@ -18,13 +17,14 @@ import type { VolumeService } from '../volumes/volumes.ts';
 import { checkModes } from './check-modes.ts';
 import { checkReferences } from './check-references.ts';
 import { checkRequest } from './check-request.ts';
+import { type ContainerDefaults, withDefaults } from './container-defaults.ts';
 import { containerEvent } from './container-event.ts';
 import type { ContainerSet } from './container-set.ts';
 import { noSettings, restingEndpoint } from './endpoints.ts';
 import { INITIAL_STATE } from './lifecycle.ts';
 import { resolveLinks } from './links.ts';
 import { logAttributes } from './logging/log-attributes.ts';
-import { type LogConfig, logWarnings, withLogDefaults } from './logging/log-config.ts';
+import { logWarnings } from './logging/log-config.ts';
 import { fitToMachine } from './machine-check.ts';
 import { mergeConfig } from './merge-config.ts';
 import type { Container, ContainerConfig, CreateContainer, HostConfig } from './model.ts';
@@ -54,7 +54,7 @@ export interface CreatorParts {
   /** What it cannot do is dropped with a warning. */
   readonly machine: MachineFacts;
   /** The daemon's driver and its options. */
-  readonly logDefaults: () => LogConfig;
+  readonly defaults: () => ContainerDefaults;
   readonly events: EventBus;
   readonly log: Logger;
 }
@@ -75,7 +75,7 @@ export class ContainerCreator {
     const image = request.base ?? images.get(request.config.image);
     checkReferences(request, image, (ref) => set.find(ref));
     const config = this.#mergedConfig(id, request, image);
-    const asked = withDefaults(request.hostConfig, this.#parts.logDefaults());
+    const asked = withDefaults(request.hostConfig, this.#parts.defaults());
     checkModes(request.config.hostname, asked);
     const kept = keptUser(asked.usernsMode);
     if (kept && request.config.user === '') config.user = `${kept.uid}:${kept.gid}`;
@@ -199,22 +199,4 @@ export class ContainerCreator {
       return restingEndpoint(network, own ?? noSettings(request.config.macAddress));
     });
   }
-}
-
-/** Docker's defaults that `inspect` shows. */
-function withDefaults(host: HostConfig, log: LogConfig): HostConfig {
-  const { memory, memorySwap } = host.resources;
-  return {
-    ...host,
-    networkMode: host.networkMode === '' || host.networkMode === 'default' ? 'bridge' : host.networkMode,
-    shmSize: host.shmSize || 64 * 1024 * 1024,
-    ipcMode: host.ipcMode || 'private',
-    runtime: host.runtime || 'crun',
-    maskedPaths: host.maskedPaths ?? (host.privileged ? null : [...MASKED_PATHS]),
-    readonlyPaths: host.readonlyPaths ?? (host.privileged ? null : [...READONLY_PATHS]),
-    restartPolicy: { ...host.restartPolicy, name: host.restartPolicy.name || 'no' },
-    logConfig: withLogDefaults(host.logConfig, log),
-    // With a memory limit alone, Docker allows as much swap again.
-    resources: { ...host.resources, memorySwap: memory > 0 && memorySwap === 0 ? memory * 2 : memorySwap },
-  };
 }

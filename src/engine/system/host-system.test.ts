@@ -44,6 +44,7 @@ function system(of: Machine, cgroupVersion: 1 | 2 = 1, lacks: Partial<CgroupAbil
     gitCommit: 'abc',
     buildTime: '',
     dataRoot: '/d',
+    liveRestore: true,
     labels: [],
     storageDriver: 'overlay',
     storageStatus: [],

@@ -14,6 +14,7 @@ export interface HostSystemOptions {
   readonly buildTime: string;
   readonly dataRoot: string;
   readonly labels: readonly string[];
+  readonly liveRestore: boolean;
   readonly storageDriver: string;
   readonly storageStatus: ReadonlyArray<readonly [string, string]>;
   readonly networkDrivers: readonly string[];
@@ -117,6 +118,7 @@ export class HostSystem implements SystemService {
       dataRoot: options.dataRoot,
       hostname: hostname(),
       labels: options.labels,
+      liveRestore: options.liveRestore,
       runtime: options.runtime,
       initVersion: options.initVersion,
       cdiDirectories: options.cdi.directories(),

@@ -63,6 +63,8 @@ export interface SystemInfo {
   readonly dataRoot: string;
   readonly hostname: string;
   readonly labels: readonly string[];
+  /** Containers outlive the daemon. */
+  readonly liveRestore: boolean;
   readonly runtime: { readonly name: string; readonly path: string; readonly version: string };
   readonly initVersion: string;
   readonly securityOptions: readonly string[];

@@ -172,6 +172,7 @@ const info: SystemInfo = {
   memory: 1024,
   dataRoot: '/d',
   hostname: 'host',
+  liveRestore: true,
   labels: [],
   runtime: { name: 'crun', path: '/usr/bin/crun', version: '1' },
   initVersion: '',
