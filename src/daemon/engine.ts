@@ -232,6 +232,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     trees,
     root: join(dataRoot, 'build'),
     memory: join(execRoot, 'build-secrets'),
+    contextLimit: () => layerLimit(dataRoot, live.maxLayerSize),
     log,
   });
   const keptContexts = new KeptContextStore({ root: join(dataRoot, 'build', 'kept'), log });

@@ -1,3 +1,4 @@
+import { toText } from '../../archive/byte-string.ts';
 import { messageOf, TareError } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import type { ImageConfigFile, ImageRunConfig } from '../../oci/image-config.ts';
@@ -120,12 +121,12 @@ export class Build {
     builtin: Record<string, string>,
   ): Promise<void> {
     const { environment, images, report, request } = this.#parts;
-    const { path } = await environment.context('');
+    const { root } = await environment.context('');
     const found = await buildWarnings(file, compiled, {
       args: request.args,
       platform: (name) => builtin[name],
       environmentOf: (reference) => environmentOf(images, reference),
-      context: path,
+      context: toText(root),
     });
     this.#warnings.push(...found);
     for (const warning of found) report(warning);

@@ -1,24 +1,15 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RootedTrees } from '../../archive/rooted/rooted.ts';
-import { messageOf, TareError } from '../../base/errors.ts';
+import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Snapshotter } from '../../snapshots/snapshots.ts';
 import type { ContainerService } from '../containers/containers.ts';
 import type { ImageService, ImageWork } from '../images/images.ts';
 import { Build } from './build.ts';
-import type {
-  BuildContext,
-  BuildEvent,
-  Builder,
-  BuildRequest,
-  BuildResult,
-  RemoteContext,
-} from './builder.ts';
-import { dropIgnored, readDockerfile } from './context/context-files.ts';
-import { keyOf } from './graph/graph.ts';
+import type { BuildEvent, Builder, BuildRequest, BuildResult, RemoteContext } from './builder.ts';
 import { CacheMounts } from './operations/cache-mounts.ts';
-import { ContextTree } from './operations/context-tree.ts';
+import { Contexts } from './operations/contexts.ts';
 import type { Environment } from './operations/environment.ts';
 import { Limits } from './operations/limits.ts';
 import { Roots } from './operations/roots.ts';
@@ -29,7 +20,7 @@ import { StepContainers } from './step-containers.ts';
 
 /** What the builder takes. */
 export interface ImageBuilderParts {
-  readonly images: Pick<ImageService, 'find' | 'pull' | 'tag' | 'work'>;
+  readonly images: Pick<ImageService, 'find' | 'pull' | 'tag' | 'work' | 'collect'>;
   readonly containers: Pick<ContainerService, 'create' | 'attach' | 'start' | 'wait' | 'remove' | 'kill'>;
   readonly snapshotter: Pick<Snapshotter, 'prepare' | 'mounts' | 'viewMounts' | 'diff' | 'remove'>;
   readonly cache: StepCache;
@@ -38,6 +29,8 @@ export interface ImageBuilderParts {
   readonly root: string;
   /** For what must never lie on a disk; a file system in memory is mounted there when it is needed. */
   readonly memory: string;
+  /** Bytes that a context may have. */
+  readonly contextLimit: () => number;
   readonly log: Logger;
 }
 
@@ -82,7 +75,10 @@ export class ImageBuilder implements Builder {
   async build(request: BuildRequest, report: (event: BuildEvent) => void): Promise<BuildResult> {
     const own = await mkdtemp(join(this.#parts.root, 'contexts', 'c-'));
     try {
-      return await this.#parts.images.work((work) => this.#build(request, report, own, work));
+      const result = await this.#parts.images.work((work) => this.#build(request, report, own, work));
+      // The context's layer is nobody's now.
+      if (request.context.kind === 'tar') await this.#parts.images.collect();
+      return result;
     } finally {
       await rm(own, { recursive: true, force: true }).catch((error) => {
         this.#parts.log.warn('removing the context of a build', { error: messageOf(error) });
@@ -97,68 +93,35 @@ export class ImageBuilder implements Builder {
     work: ImageWork,
   ): Promise<BuildResult> {
     const { images, cache, snapshotter } = this.#parts;
-    const { dockerfile } = request;
-    const tree = await this.#open(request.context, join(own, 'context'), request);
-    const text = 'text' in dockerfile ? dockerfile.text : await this.#dockerfile(tree, dockerfile.path);
-    const contexts = new Map([['', Promise.resolve(tree)]]);
+    const contexts = new Contexts(request, work, this.#roots, this.#parts.contextLimit);
+    const late: Promise<void>[] = [];
     const environment: Environment = {
       request,
+      later: (work) => {
+        late.push(
+          work.catch((error) => {
+            this.#parts.log.warn('clearing up after a step', { error: messageOf(error) });
+          }),
+        );
+      },
       layers: work.layers,
       roots: this.#roots,
       containers: this.#steps,
       layerOf: (id, hidden) => snapshotter.diff(id, hidden),
       limits: this.#limits,
-      context: (name) => {
-        const context = request.contexts[name];
-        let opened = contexts.get(name);
-        if (!opened) {
-          if (!context || context.kind === 'image') {
-            throw new TareError('internal', `there is no context ${name}`);
-          }
-          opened = this.#open(context, join(own, `n-${keyOf(name).slice(0, 16)}`), undefined);
-          contexts.set(name, opened);
-        }
-        return opened;
-      },
+      context: (name) => contexts.open(name),
       scratch: own,
       memory: () => this.#memory.open(),
     };
     const build = new Build({ images, work, cache, caches: this.caches, environment, request, report });
-    return await build.run(text, 'path' in dockerfile ? dockerfile.path : dockerfile.name);
-  }
-
-  /** Brings a context into a directory unless it is in one. `request`: of the build's own context. */
-  async #open(
-    context: BuildContext,
-    directory: string,
-    request: BuildRequest | undefined,
-  ): Promise<ContextTree> {
-    if (context.kind === 'directory') return new ContextTree(context.path, context.digestOf);
-    await mkdir(directory);
-    const tree = await this.#roots.directory(directory);
     try {
-      await tree.enter('/');
-      await tree.unpack(context.stream, { keepKinds: false, owner: undefined });
-      // Read first: the ignore file may name it.
-      if (request && 'path' in request.dockerfile) {
-        const { path } = request.dockerfile;
-        const text = await readDockerfile(tree, path);
-        await dropIgnored(tree, directory, path);
-        return new ContextTree(directory, undefined, text);
-      }
+      await contexts.open('');
+      const { dockerfile } = request;
+      const text = 'text' in dockerfile ? dockerfile.text : await contexts.dockerfile(dockerfile.path);
+      return await build.run(text, 'path' in dockerfile ? dockerfile.path : dockerfile.name);
     } finally {
-      await tree.close();
-    }
-    return new ContextTree(directory);
-  }
-
-  async #dockerfile(context: ContextTree, path: string): Promise<string> {
-    if (context.dockerfile !== undefined) return context.dockerfile;
-    const tree = await this.#roots.directory(context.path);
-    try {
-      return await readDockerfile(tree, path);
-    } finally {
-      await tree.close();
+      await Promise.all(late);
+      await contexts.close();
     }
   }
 

@@ -1,29 +1,22 @@
-import { rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 import type { RootedTree } from '../../../archive/rooted/rooted.ts';
 import { readTarMembers } from '../../../archive/tar-members.ts';
 import { isKind, TareError } from '../../../base/errors.ts';
 import { readIgnoreFile } from '../../../base/ignore-file.ts';
 import { PathPatterns, PatternError } from '../../../base/path-patterns.ts';
-import { insideContext } from './inside-context.ts';
 
 /**
  * A client sends the Dockerfile and .dockerignore in any case, because they are needed; where the latter names them,
- * they are not part of the context. (The rest it leaves out itself.)
+ * they are not part of the context. (The rest it leaves out itself.) Returns their paths.
  */
-export async function dropIgnored(tree: RootedTree, directory: string, dockerfile: string): Promise<void> {
+export async function ignoredFiles(tree: RootedTree, dockerfile: string): Promise<string[]> {
   let text: string;
   try {
     const { tar } = await tree.pack('/.dockerignore');
     text = await firstFile(tar);
   } catch {
-    return;
+    return [];
   }
-  for (const path of [dockerfile, '.dockerignore']) {
-    if (!isIgnored(text, path)) continue;
-    const found = await insideContext(directory, dirname(path)).catch(() => undefined);
-    if (found !== undefined) await rm(join(found, basename(path)), { force: true });
-  }
+  return [dockerfile, '.dockerignore'].filter((path) => isIgnored(text, path));
 }
 
 /** As the clients have it; a file that they would refuse leaves nothing out. */

@@ -1,35 +1,54 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, readFileSync } from 'node:fs';
 import { type ByteString, toByteString, toText } from '../../../archive/byte-string.ts';
+import type { RootedTree } from '../../../archive/rooted/rooted.ts';
+import type { Chain } from '../graph/graph.ts';
+import type { Roots } from './roots.ts';
 
 /** Bytes of a file that is read at once. */
 const SMALL = 1024 * 1024;
 
-/** A context as it lies in a directory of this host, while nobody changes it. */
+/** Where a context lies: in a directory of this host, or in layers. */
+export type ContextPlace =
+  | {
+      readonly kind: 'directory';
+      readonly path: string;
+      /** Digests of files that somebody has computed already. */
+      readonly digestOf?: ((path: string) => string | undefined) | undefined;
+    }
+  | { readonly kind: 'chain'; readonly chain: Chain };
+
+/** A context, while nobody changes it. */
 export class ContextTree {
-  /** Absolute. */
-  readonly path: string;
-  readonly #known: ((path: string) => string | undefined) | undefined;
+  readonly place: ContextPlace;
+  /** To look at it; `close` ends that. */
+  readonly view: RootedTree;
+  readonly #roots: Roots;
   readonly #digests = new Map<ByteString, Promise<string>>();
 
-  /** The Dockerfile's text, when it was read while the context was brought here. */
-  readonly dockerfile: string | undefined;
-
-  /** `known`: digests of files that somebody has computed already. */
-  constructor(path: string, known?: (path: string) => string | undefined, dockerfile?: string) {
-    this.path = path;
-    this.#known = known;
-    this.dockerfile = dockerfile;
+  private constructor(place: ContextPlace, view: RootedTree, roots: Roots) {
+    this.place = place;
+    this.view = view;
+    this.#roots = roots;
   }
 
-  /** The root as a byte string. */
+  static async open(place: ContextPlace, roots: Roots): Promise<ContextTree> {
+    return new ContextTree(place, await openPlace(place, roots), roots);
+  }
+
+  /** One more view, for calls that go on for long. */
+  another(): Promise<RootedTree> {
+    return openPlace(this.place, this.#roots);
+  }
+
+  /** A path of this process alone; the root itself and not the link that a descriptor's name is. */
   get root(): ByteString {
-    return toByteString(this.path);
+    return `${toByteString(this.view.place)}/.`;
   }
 
   /** Hex SHA-256 of a regular file's bytes; `path` is relative to the root. Computed once. */
   digestOf(path: ByteString, size: number): string | Promise<string> {
-    const known = this.#known?.(toText(path));
+    const known = this.place.kind === 'directory' ? this.place.digestOf?.(toText(path)) : undefined;
     if (known !== undefined) return known;
     let digest = this.#digests.get(path);
     if (!digest) {
@@ -46,4 +65,12 @@ export class ContextTree {
     else for await (const piece of createReadStream(name, { highWaterMark: SMALL })) hash.update(piece);
     return hash.digest('hex');
   }
+
+  close(): Promise<void> {
+    return this.view.close();
+  }
+}
+
+function openPlace(place: ContextPlace, roots: Roots): Promise<RootedTree> {
+  return place.kind === 'directory' ? roots.directory(place.path) : roots.view(place.chain);
 }

@@ -1,4 +1,4 @@
-import { parentOf } from '../../../archive/byte-paths.ts';
+import { baseOf, parentOf } from '../../../archive/byte-paths.ts';
 import { type ByteString, toByteString } from '../../../archive/byte-string.ts';
 import type { TarType } from '../../../archive/tar-entry.ts';
 import { encodeTarHeader, tarEnd, tarPadding } from '../../../archive/tar-writer.ts';
@@ -94,6 +94,20 @@ export function* directoryMembers(
   yield [{ header: tarEnd() }];
 }
 
+/** Whiteouts that hide files of a tree below them. */
+export function* hidingMembers(tree: ByteString, paths: readonly ByteString[]): Generator<LayerMember[]> {
+  const attributes = { uid: 0, gid: 0, now: 0, mode: (mode: number) => mode, time: (time: number) => time };
+  const writer = new Writer('', tree, '', attributes);
+  for (const path of paths) {
+    const found = findInside(tree, parentOf(path));
+    if (!found || !statusAt(AT_FDCWD, [tree, found.path, baseOf(path)].join('/'))) continue;
+    writer.above(found.path, []);
+    writer.whiteout([found.path, `.wh.${baseOf(path)}`].filter(Boolean).join('/'));
+  }
+  yield writer.take();
+  yield [{ header: tarEnd() }];
+}
+
 class Writer {
   batch: LayerMember[] = [];
   readonly #source: ByteString;
@@ -133,6 +147,10 @@ class Writer {
       const name = [...names, ...missing.slice(0, depth)].join('/');
       this.#add({ type: 'directory', name, mode: 0o755, seconds: this.#attributes.now });
     }
+  }
+
+  whiteout(name: ByteString): void {
+    this.#add({ type: 'file', name, mode: 0o600 });
   }
 
   /** `isNew`: the destination is not there. */

@@ -94,8 +94,8 @@ class Copy {
   }
 
   async #add(tree: ContextTree): Promise<Added> {
-    const { roots, scratch, request } = this.#environment;
-    const opened = await roots.directory(tree.path);
+    const { scratch, request } = this.#environment;
+    const opened = await tree.another();
     this.#closers.push(() => opened.close());
     const agent = (): Promise<string | undefined> => request.ssh('default');
     const added = await addSources(this.#copy.request, opened, scratch, this.#task.signal, agent);
@@ -139,7 +139,7 @@ class Copy {
       async (root) => {
         const owner = chown === '' ? undefined : root.owner(chown);
         if (request.sources.length + request.inline.length > 0) {
-          const source = await roots.directory(tree.path);
+          const source = await tree.another();
           const attributes = { uid: 0, gid: 0, ...owner, mode };
           await copyInto(request, source, root, attributes).finally(() => source.close());
         }

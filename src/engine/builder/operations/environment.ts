@@ -17,6 +17,8 @@ export interface Environment {
   readonly limits: Limits;
   /** The build's context by the empty name, and those of --build-context. */
   readonly context: (name: string) => Promise<ContextTree>;
+  /** What need not be waited for before the build's end; it may fail then. */
+  readonly later: (work: Promise<void>) => void;
   /** Directory for what ADD fetches. */
   readonly scratch: string;
   /** Directory in memory, for secrets. */

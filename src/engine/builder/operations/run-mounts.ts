@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, chown, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
+import { toByteString, toText } from '../../../archive/byte-string.ts';
 import { TareError } from '../../../base/errors.ts';
 import { mount, unmount } from '../../../kernel/mount.ts';
 import type { MountRequest } from '../../containers/model.ts';
@@ -10,6 +11,7 @@ import type { Chain } from '../graph/graph.ts';
 import type { CacheMounts } from './cache-mounts.ts';
 import { contextDigest } from './copy.ts';
 import type { Environment } from './environment.ts';
+import { findInside } from './links-inside.ts';
 
 /** A mount of a RUN, with where its contents come from. */
 export interface PlannedMount {
@@ -104,15 +106,26 @@ export class MountMaker implements MadeMounts {
       return;
     }
     if (from && 'input' in from) {
-      const ref = `build-view-${randomUUID()}`;
-      this.views.set(ref, this.#input(from.input));
-      const imageOptions = { subpath: posix.resolve('/', source).slice(1) };
-      this.mounts.push({ ...PLAIN, type: 'image', source: ref, target, readOnly: true, imageOptions });
+      this.#view(this.#input(from.input), source, target);
       return;
     }
-    const { path } = await this.#environment.context(from?.context ?? '');
-    const real = await insideContext(path, source);
+    const { place, root } = await this.#environment.context(from?.context ?? '');
+    if (place.kind === 'chain') {
+      // A link at the path is followed inside the context, as it would be in a directory.
+      const found = findInside(root, toByteString(source));
+      if (!found) throw new TareError('invalid', `failed to calculate checksum of ref: ${source}: not found`);
+      this.#view(place.chain, toText(found.path), target);
+      return;
+    }
+    const real = await insideContext(place.path, source);
     this.mounts.push({ ...PLAIN, type: 'bind', source: real, target, readOnly: true });
+  }
+
+  #view(chain: Chain, source: string, target: string): void {
+    const ref = `build-view-${randomUUID()}`;
+    this.views.set(ref, chain);
+    const imageOptions = { subpath: posix.resolve('/', source).slice(1) };
+    this.mounts.push({ ...PLAIN, type: 'image', source: ref, target, readOnly: true, imageOptions });
   }
 
   #input(index: number): Chain {
@@ -130,7 +143,7 @@ export class MountMaker implements MadeMounts {
     const tree =
       from && 'input' in from
         ? await roots.view(this.#input(from.input))
-        : await roots.directory((await this.#environment.context(from?.context ?? '')).path);
+        : await (await this.#environment.context(from?.context ?? '')).another();
     try {
       await copyOut(tree, source, directory, roots);
     } finally {
@@ -148,7 +161,7 @@ export class MountMaker implements MadeMounts {
       const tree =
         'input' in from
           ? await roots.view(this.#input(from.input))
-          : await roots.directory((await this.#environment.context(from.context)).path);
+          : await (await this.#environment.context(from.context)).another();
       try {
         await copyOut(tree, `${mount.source.replace(/\/+$/, '')}/`, path, roots);
       } finally {

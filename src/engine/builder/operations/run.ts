@@ -82,7 +82,8 @@ async function perform(
       await runToEnd(id, run, environment, task);
       return (await layers.applyLayer(undefined, layerOf(id, made.hidden))).diffId;
     } finally {
-      await containers.remove(id, { force: true, volumes: true, link: false });
+      // The next step does not need it gone.
+      environment.later(containers.remove(id, { force: true, volumes: true, link: false }));
     }
   } finally {
     await made.release();
