@@ -15,6 +15,7 @@ import { removeRegistries } from './image-registry.ts';
 import { IMAGE_WORKLOADS } from './image-workloads.ts';
 import { LIFECYCLE_WORKLOADS } from './lifecycle-workloads.ts';
 import { LOG_WORKLOADS } from './log-workloads.ts';
+import { NETWORK_WORKLOADS } from './network-workloads.ts';
 import { PodmanEngine } from './podman.ts';
 import { REGISTRY_WORKLOADS } from './registry-workloads.ts';
 import { describeMachine, type Row, table } from './report.ts';
@@ -30,6 +31,7 @@ const WORKLOADS = [
   ...DNS_WORKLOADS,
   ...IMAGE_WORKLOADS,
   ...LOG_WORKLOADS,
+  ...NETWORK_WORKLOADS,
   ...REGISTRY_WORKLOADS,
   ...STORAGE_WORKLOADS,
 ];
