@@ -3,6 +3,7 @@ import { Dispatcher } from './dispatcher.ts';
 import type { Route } from './router.ts';
 import { buildRoutes } from './routes/build.ts';
 import { buildCheckRoutes } from './routes/build-check.ts';
+import { buildOutputRoutes } from './routes/build-outputs.ts';
 import { buildKitRoutes } from './routes/buildkit.ts';
 import { checkRoutes } from './routes/check.ts';
 import { containerArchiveRoutes } from './routes/container-archive.ts';
@@ -61,6 +62,7 @@ export function allRoutes(dependencies: ApiDependencies): Route[] {
     ...eventRoutes(dependencies),
     ...swarmRoutes(),
     ...buildRoutes(dependencies),
+    ...buildOutputRoutes(dependencies.buildOutputs),
     ...buildKitRoutes(dependencies),
     ...buildCheckRoutes(dependencies),
     ...laterRoutes(),

@@ -15,6 +15,7 @@ export interface BuildExtras {
   /** Paths of agents' sockets. */
   readonly ssh: ReadonlyMap<string, string>;
   readonly noCacheFilter: readonly string[];
+  readonly cacheTo: { readonly inline: boolean; readonly mode: '' | 'min' | 'max' };
 }
 
 interface Held<T> {

@@ -20,6 +20,7 @@ import type { SystemService } from '../engine/system/system.ts';
 import type { VolumeCopies } from '../engine/volumes/volume-copies.ts';
 import type { VolumeService } from '../engine/volumes/volumes.ts';
 import type { ContainerPaths } from './convert/container.ts';
+import type { BuildOutputs } from './routes/build-outputs.ts';
 import type { ImageRegistry } from './routes/engine-registry.ts';
 
 /** What the API needs of the engine. Each group of routes takes the few methods it uses out of this. */
@@ -33,6 +34,7 @@ export interface ApiDependencies {
   readonly dockerfileChecks: DockerfileChecks;
   readonly buildCache: BuildCache;
   readonly keptContexts: KeptContexts;
+  readonly buildOutputs: BuildOutputs;
   /** Loaded when the first client asks for it. */
   readonly buildkit: () => Promise<BuildKit>;
   readonly imageMounts: Pick<ImageMounts, 'mount' | 'unmount' | 'list'>;

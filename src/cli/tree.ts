@@ -16,6 +16,7 @@ export const NOUNS: Readonly<Record<string, Noun>> = {
     summary: 'Manage builds',
     verbs: {
       build: () => import('./commands/image/build.ts'),
+      cache: () => import('./commands/builder/cache.ts'),
       du: () => import('./commands/builder/du.ts'),
       prune: () => import('./commands/builder/prune.ts'),
     },

@@ -7,9 +7,13 @@ import { buildVersion } from '../base/build-version.ts';
 import type { Logger } from '../base/log.ts';
 import { LocalContentStore } from '../content/local-store.ts';
 import { BuildCacheStore } from '../engine/builder/build-cache-store.ts';
+import { CacheImages } from '../engine/builder/cache-images.ts';
+import { CacheMountCopies } from '../engine/builder/cache-mount-copies.ts';
 import { KeptContextStore } from '../engine/builder/context/kept-context-store.ts';
 import { LocalChecks } from '../engine/builder/dockerfile-checks.ts';
 import { ImageBuilder } from '../engine/builder/image-builder.ts';
+import { Roots } from '../engine/builder/operations/roots.ts';
+import { RootFiles } from '../engine/builder/root-files.ts';
 import { ContainerSet } from '../engine/containers/container-set.ts';
 import { NetworkExplainer } from '../engine/containers/explain/explainer.ts';
 import { ensureInitLayer } from '../engine/containers/init-layer.ts';
@@ -250,6 +254,15 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     snapshotter,
     images,
   });
+  const mountPoint = join(dataRoot, 'build', 'mount');
+  const buildOutputs = {
+    cacheImages: new CacheImages({ steps: buildSteps, images }),
+    cacheMounts: new CacheMountCopies({
+      mounts: builder.caches,
+      roots: new Roots({ snapshotter, trees, at: mountPoint }),
+    }),
+    rootFiles: new RootFiles({ images, snapshotter, trees, at: mountPoint }),
+  };
   const check = new StoreCheck({
     images,
     containers: set,
@@ -268,6 +281,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
     dockerfileChecks: new LocalChecks(images),
     buildCache,
     keptContexts,
+    buildOutputs,
     trees,
     images,
     imageMounts,

@@ -16,6 +16,12 @@ export interface BuildExtrasBody {
   /** Paths of agents' sockets on the daemon's machine. */
   readonly SSH?: Readonly<Record<string, string>>;
   readonly NoCacheFilter?: readonly string[];
+  readonly CacheTo?: {
+    /** The image gets the records of its own layers. */
+    readonly Inline?: boolean;
+    /** Makes an image of records: of its own layers, or of all steps. Its id is in the `aux` message as `TareCache`. */
+    readonly Mode?: 'min' | 'max';
+  };
 }
 
 /** Answer to it; `tarerequest=ID` goes with the build's request. */

@@ -131,7 +131,15 @@ const isTexts = (value: unknown): value is Record<string, string> =>
 
 function extrasOf(json: string): BuildExtras {
   const body = parsed(json) as BuildExtrasBody;
-  const { Context = '', Contexts = {}, Dockerfile, Secrets = {}, SSH = {}, NoCacheFilter = [] } = body ?? {};
+  const {
+    Context = '',
+    Contexts = {},
+    Dockerfile,
+    Secrets = {},
+    SSH = {},
+    NoCacheFilter = [],
+    CacheTo = {},
+  } = body ?? {};
   if (typeof Context !== 'string' || !isTexts(Secrets) || !isTexts(SSH) || !Array.isArray(NoCacheFilter)) {
     throw new HttpError(400, 'invalid build request');
   }
@@ -147,5 +155,6 @@ function extrasOf(json: string): BuildExtras {
     secrets: new Map(Object.entries(Secrets).map(([id, value]) => [id, Buffer.from(value, 'base64')])),
     ssh: new Map(Object.entries(SSH)),
     noCacheFilter: NoCacheFilter.map(String),
+    cacheTo: { inline: CacheTo.Inline === true, mode: CacheTo.Mode ?? '' },
   };
 }

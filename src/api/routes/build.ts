@@ -19,16 +19,19 @@ import { authOf } from '../registry-auth.ts';
 import type { Route } from '../router.ts';
 import { buildCacheRoutes } from './build-cache.ts';
 import { buildContextRoutes } from './build-contexts.ts';
+import type { BuildOutputs } from './build-outputs.ts';
 
 interface Dependencies {
   readonly builder: Builder;
   readonly buildCache: BuildCache;
   readonly keptContexts: KeptContexts;
+  readonly buildOutputs: Pick<BuildOutputs, 'cacheImages'>;
   readonly log: Logger;
 }
 
 /** Building images, as Docker's classic builder has it. */
-export function buildRoutes({ builder, buildCache, keptContexts, log }: Dependencies): Route[] {
+export function buildRoutes({ builder, buildCache, keptContexts, buildOutputs, log }: Dependencies): Route[] {
+  const { cacheImages } = buildOutputs;
   const contexts = new BuildContexts(keptContexts);
   async function build(x: Exchange): Promise<void> {
     if (text(x, 'version') === '2') {
@@ -39,9 +42,10 @@ export function buildRoutes({ builder, buildCache, keptContexts, log }: Dependen
     }
     const taken = await buildRequest(x, builder, contexts);
     // Before the answer ends: the client's next build may come at once.
-    const built = async (report: (event: BuildEvent) => void): Promise<BuildResult> => {
+    const built = async (report: (event: BuildEvent) => void): Promise<Built> => {
       try {
-        return await builder.build(taken.request, report);
+        await takeCaches(taken.request.cacheFrom);
+        return await withCache(await builder.build(taken.request, report), taken);
       } finally {
         for (const release of taken.releases) await release();
       }
@@ -49,17 +53,35 @@ export function buildRoutes({ builder, buildCache, keptContexts, log }: Dependen
     await run(x, taken.request, built);
   }
 
+  /** Images that are here and bring records of steps; one that is not, or brings none, is no cache. */
+  async function takeCaches(references: readonly string[]): Promise<void> {
+    for (const reference of references) {
+      await cacheImages.takeIn(reference).catch((error: unknown) => {
+        log.debug('no build cache', { reference, error: messageOf(error) });
+      });
+    }
+  }
+
+  async function withCache(result: BuildResult, { request, cacheTo }: TakenRequest): Promise<Built> {
+    const { id, keys, layers } = result;
+    const { inline, mode } = cacheTo;
+    const chosen = mode === 'max' ? keys : cacheImages.ofLayers(keys, layers);
+    const cache = mode === '' ? '' : await cacheImages.pack(chosen);
+    return { id: inline ? await cacheImages.inline(id, keys, request.tags) : id, cache };
+  }
+
   async function run(
     x: Exchange,
     request: BuildRequest,
-    built: (report: (event: BuildEvent) => void) => Promise<BuildResult>,
+    built: (report: (event: BuildEvent) => void) => Promise<Built>,
   ): Promise<void> {
     const quiet = flag(x, 'q');
     const progress = new ProgressStream(x);
     const report = quiet ? () => {} : reporterOf(x, progress);
     await progress.run(
       async () => {
-        const { id } = await built(report);
+        const { id, cache } = await built(report);
+        if (cache !== '') progress.send({ aux: { TareCache: cache } });
         if (quiet) return progress.send({ stream: `${id}\n` });
         progress.send({ aux: { ID: id } });
         progress.send({ stream: `Successfully built ${shortOf(id)}\n` });
@@ -99,8 +121,16 @@ function reporterOf(x: Exchange, progress: ProgressStream): (event: BuildEvent) 
   };
 }
 
+/** What a build came to. */
+interface Built {
+  readonly id: string;
+  /** Id of an image of the build cache; empty: none was asked for. */
+  readonly cache: string;
+}
+
 interface TakenRequest {
   readonly request: BuildRequest;
+  readonly cacheTo: BuildExtras['cacheTo'];
   /** To be called when the build is over. */
   readonly releases: ReadonlyArray<() => Promise<void>>;
 }
@@ -137,7 +167,8 @@ async function buildRequest(x: Exchange, builder: Builder, contexts: BuildContex
     auth: (host) => auths[host] ?? (host === 'docker.io' ? auths['https://index.docker.io/v1/'] : undefined),
     signal: x.signal,
   };
-  return { request, releases: sources.releases };
+  const { cacheTo = { inline: false, mode: '' } } = extras ?? {};
+  return { request, cacheTo, releases: sources.releases };
 }
 
 /** Where the files and the Dockerfile come from. */

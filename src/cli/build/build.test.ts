@@ -345,7 +345,7 @@ describe('refusals', () => {
     [['--build-context', 'a=b'], '--build-context needs a Tare daemon'],
     [['--squash'], '--squash is not supported'],
     [['--call', 'outline'], 'invalid value for --call: outline: give build or check'],
-    [['--cache-to', 'type=local,dest=x'], '--cache-to type=local,dest=x is not supported yet'],
+    [['--cache-to', 'type=gha'], '--cache-to type=gha is not supported'],
     [['--cache-from', 'type=gha'], '--cache-from type=gha is not supported'],
     [['--no-cache-filter', 'x'], '--no-cache-filter needs a Tare daemon'],
     [['--platform', 'linux/amd64,linux/arm64'], 'multiple platforms are not supported'],

@@ -6,6 +6,8 @@ import { CommandFailure } from '../failure.ts';
 import { pushImage } from '../progress/push.ts';
 import { registryConfig } from '../registry-auth.ts';
 import { openView, showsLive } from './build-view.ts';
+import { parseCacheFrom, parseCacheTo } from './cache-flags.ts';
+import { putCaches, takeCaches } from './caches.ts';
 import { openContext } from './context.ts';
 import { defaultArguments } from './defaults.ts';
 import { type SentExtras, sendExtras } from './extras.ts';
@@ -27,10 +29,12 @@ export async function build(context: CommandContext, given: BuildFlags, place: s
   // An old file must not be taken for the result of a build that fails.
   for (const path of [flags.iidfile, flags['metadata-file']]) if (path !== '') rmSync(path, { force: true });
   const toStdout = outputs.some(({ dest }) => dest === '-');
-  const id = await runBuild(toStdout ? withoutStdout(context) : context, flags, place);
+  const cacheTo = flags['cache-to'].map(parseCacheTo);
+  const { id, cache } = await runBuild(toStdout ? withoutStdout(context) : context, flags, place);
   const image: BuiltImage = { id, names: flags.tag };
   if (flags.iidfile !== '') writeFileSync(flags.iidfile, id);
   for (const output of outputs) await writeOutput(context, image, output);
+  if (cache !== '') await putCaches(context, cacheTo, cache);
   const digest = pushes(flags, outputs) ? await push(context, flags) : undefined;
   if (flags['metadata-file'] !== '') writeMetadata(flags['metadata-file'], image, digest);
   if (flags.quiet && !toStdout) context.console.out(`${id}\n`);
@@ -45,13 +49,19 @@ function withoutStdout(context: CommandContext): CommandContext {
 const pushes = (flags: BuildFlags, outputs: readonly BuildOutput[]): boolean =>
   flags.push || outputs.some((output) => output.push);
 
-/** Sends the build and follows it. @returns the image's id */
-async function runBuild(context: CommandContext, flags: BuildFlags, place: string): Promise<string> {
+/** Sends the build and follows it. @returns the image's id, and of an image of the cache if one is to be exported */
+async function runBuild(
+  context: CommandContext,
+  flags: BuildFlags,
+  place: string,
+): Promise<{ id: string; cache: string }> {
   const source = await openContext(place, flags.file);
   const view = openView(context, flags);
   let extras: SentExtras | undefined;
   try {
     view.begin();
+    const from = flags['cache-from'].flatMap(parseCacheFrom);
+    await takeCaches(context, from, (text) => context.console.err(`WARNING: ${text}\n`));
     extras = await sendExtras(context, flags, source, (bytes) => view.sent(bytes));
     if (extras.sent) view.ready();
     const body = extras.sent ? undefined : source.body;
@@ -70,9 +80,12 @@ async function runBuild(context: CommandContext, flags: BuildFlags, place: strin
       ...(upload === undefined ? {} : { body: flags.compress ? compressed(upload) : upload }),
     });
     let id = '';
+    let cache = '';
     try {
       await view.follow(messages, (aux) => {
-        id = (aux as { ID?: string }).ID ?? id;
+        const { ID, TareCache } = aux as { ID?: string; TareCache?: string };
+        id = ID ?? id;
+        cache = TareCache ?? cache;
       });
     } catch (error) {
       throw upload?.failure ?? error;
@@ -80,7 +93,7 @@ async function runBuild(context: CommandContext, flags: BuildFlags, place: strin
     id = view.quietId() ?? id;
     if (id === '')
       throw new CommandFailure('the daemon gave no image ID: its log tells what became of the build');
-    return id;
+    return { id, cache };
   } catch (error) {
     view.fail();
     throw error;

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { BuildExtrasBody, BuildExtrasResponse } from '../../wire/build.ts';
 import type { CommandContext } from '../context.ts';
 import { CommandFailure } from '../failure.ts';
+import { type CacheTo, parseCacheTo } from './cache-flags.ts';
 import { type BuildContext, ignoreRules } from './context.ts';
 import type { BuildFlags } from './refusals.ts';
 import { readSecrets } from './secrets.ts';
@@ -31,7 +32,8 @@ export async function sendExtras(
   source: BuildContext,
   told: (bytes: number) => void,
 ): Promise<SentExtras> {
-  const needed = ['secret', 'ssh', 'build-context', 'no-cache-filter'].find(
+  const cacheTo = cacheOf(flags['cache-to'].map(parseCacheTo));
+  const needed = ['secret', 'ssh', 'build-context', 'no-cache-filter', 'cache-to'].find(
     (name) => flags[name as 'secret'].length > 0,
   );
   const mayKeep = source.directory !== undefined && !flags.compress;
@@ -52,6 +54,7 @@ export async function sendExtras(
       }),
       Secrets: secrets,
       SSH: agents.sockets,
+      ...(cacheTo && { CacheTo: cacheTo }),
       NoCacheFilter: flags['no-cache-filter'].flatMap((names) => names.split(',')),
     };
     const { Id } = await client.json<BuildExtrasResponse>('POST', '/tare/build/requests', { json: body });
@@ -60,6 +63,16 @@ export async function sendExtras(
     agents.close();
     throw error;
   }
+}
+
+/** What the daemon makes of the cache; the widest that is asked for. */
+function cacheOf(to: readonly CacheTo[]): BuildExtrasBody['CacheTo'] {
+  if (to.length === 0) return undefined;
+  const modes = to.flatMap((one) => (one.type === 'inline' ? [] : [one.mode]));
+  return {
+    Inline: to.some(({ type }) => type === 'inline'),
+    ...(modes.length > 0 && { Mode: modes.includes('max') ? 'max' : 'min' }),
+  };
 }
 
 type NamedContexts = NonNullable<BuildExtrasBody['Contexts']>;

@@ -40,7 +40,6 @@ const RESULT_FLAGS = {
 const REFUSED_FLAGS = {
   allow: flag(list(undefined, 'stringArray'), { help: 'Allow extra privileged entitlement', hidden: true }),
   attest: flag(list(undefined, 'stringArray'), { help: 'Attestation parameters', hidden: true }),
-  'cache-to': flag(list(undefined, 'stringArray'), { help: 'Cache export destinations', hidden: true }),
   squash: flag(toggle, { help: 'Squash the new layers into one', hidden: true }),
 } satisfies FlagTable;
 
@@ -64,7 +63,12 @@ export const BUILD_FLAGS = {
   'build-context': flag(list(undefined, 'stringArray'), {
     help: 'Further context for FROM and COPY --from, as NAME=FOLDER or NAME=docker-image://IMAGE',
   }),
-  'cache-from': flag(list(undefined, 'stringArray'), { help: 'Images whose layers may be used as cache' }),
+  'cache-from': flag(list(undefined, 'stringArray'), {
+    help: 'Cache from elsewhere: an image, or type=registry,ref=NAME or type=local,src=FOLDER',
+  }),
+  'cache-to': flag(list(undefined, 'stringArray'), {
+    help: 'Export the cache: type=inline, type=registry,ref=NAME or type=local,dest=FOLDER; mode=max for all stages',
+  }),
   call: flag(textOr('build'), {
     help: 'What to do: build, or check[,format=json] to look the Dockerfile over only',
   }),

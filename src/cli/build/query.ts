@@ -1,5 +1,5 @@
 import type { Query } from '../client/client.ts';
-import { CommandFailure } from '../failure.ts';
+import { parseCacheFrom } from './cache-flags.ts';
 import type { BuildFlags } from './refusals.ts';
 
 /** `KEY=VALUE` texts as an object; a key alone has `missing`. */
@@ -11,19 +11,9 @@ function pairs<T>(texts: readonly string[], missing: T): Record<string, string |
   return Object.fromEntries(entries);
 }
 
-/** Images of `--cache-from`: names with commas between them, or `type=registry,ref=NAME`. */
+/** Images of `--cache-from`. */
 export function cacheImages(values: readonly string[]): string[] {
-  return values.flatMap((value) => {
-    const parts = value.split(',');
-    if (!parts.some((part) => part.includes('='))) return parts;
-    const { type = 'registry', ref = '' } = pairs(parts, '');
-    if (type !== 'registry' || ref === '') {
-      throw new CommandFailure(
-        `--cache-from ${value} is not supported: name an image, as --cache-from NAME or type=registry,ref=NAME`,
-      );
-    }
-    return [ref];
-  });
+  return values.flatMap(parseCacheFrom).flatMap((cache) => (cache.type === 'registry' ? [cache.ref] : []));
 }
 
 const jsonOrNothing = (value: object): string | undefined =>

@@ -15,10 +15,6 @@ function problemOf(flags: BuildFlags): string | undefined {
   if (flags.squash) {
     return '--squash is not supported: copy the result of a first stage into a second one with COPY --from';
   }
-  const cacheTo = flags['cache-to'].find((one) => one !== 'type=inline' && one !== 'inline');
-  if (cacheTo !== undefined) {
-    return `--cache-to ${cacheTo} is not supported yet: the daemon keeps its own cache; push the image and use --cache-from elsewhere`;
-  }
   if (flags.platform.includes(',')) {
     return 'multiple platforms are not supported in one build: build once for each and join them with tare manifest';
   }

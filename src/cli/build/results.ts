@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs';
-import type { ImageMountEntry } from '../../wire/image-mounts.ts';
 import { saveBody } from '../commands/archive-files.ts';
 import type { CommandContext } from '../context.ts';
 import type { BuildOutput } from './outputs.ts';
@@ -28,30 +27,9 @@ export async function writeOutput(
     );
     return;
   }
-  await withFiles(context, image.id, async (root) => {
-    const { writeTree } = await import('../../archive/write-tree.ts');
-    const body = writeTree(root) as unknown as AsyncIterable<Uint8Array>;
-    if (type === 'tar') return await saveBody(context, file, 'write the files', async () => ({ body }));
-    mkdirSync(dest, { recursive: true });
-    const { unpackLocal } = await import('../../archive/rooted/local-copy.ts');
-    await unpackLocal(dest, body, (name) => name);
-  });
-}
-
-/** Mounts an image for as long as `body` runs; one that was mounted already stays so. */
-async function withFiles(
-  context: CommandContext,
-  image: string,
-  body: (root: string) => Promise<void>,
-): Promise<void> {
-  const { client } = context;
-  const path = '/tare/image-mounts';
-  const before = await client.json<ImageMountEntry[]>('GET', path);
-  const { Path } = await client.json<ImageMountEntry>('POST', path, { query: { image } });
-  try {
-    await body(Path);
-  } finally {
-    const wasThere = before.some((entry) => entry.Id === image);
-    if (!wasThere) await client.send('DELETE', path, { query: { image } });
-  }
+  const files = () => context.client.request('GET', '/tare/build/files', { query: { image: image.id } });
+  if (type === 'tar') return await saveBody(context, file, 'write the files', files);
+  mkdirSync(dest, { recursive: true });
+  const { unpackLocal } = await import('../../archive/rooted/local-copy.ts');
+  await unpackLocal(dest, (await files()).body, (name) => name);
 }

@@ -257,7 +257,8 @@ export class Build {
       const image = await work.assemble(config, target.imageId === NO_IMAGE ? '' : target.imageId);
       request.signal.throwIfAborted();
       for (const tag of request.tags) await images.tag(image.id, tag);
-      return { id: image.id, config, layers: chain.layers, warnings: this.#warnings };
+      const keys = await this.#solver.keys();
+      return { id: image.id, config, layers: chain.layers, keys, warnings: this.#warnings };
     });
   }
 

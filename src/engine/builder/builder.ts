@@ -97,6 +97,8 @@ export interface BuildResult {
   readonly config: ImageConfigFile;
   /** Diff ids, bottom first. */
   readonly layers: readonly string[];
+  /** Keys of the build cache's records of its steps, of all stages. */
+  readonly keys: readonly string[];
   /** Warnings about the Dockerfile, as they were reported. */
   readonly warnings: readonly BuildWarning[];
 }

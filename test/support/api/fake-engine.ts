@@ -309,11 +309,22 @@ export function fakeDependencies() {
         id: `sha256:${'b'.repeat(64)}`,
         config: { architecture: 'amd64', os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: [] } },
         layers: [],
+        keys: [],
         warnings: [],
       }),
       remoteContext: async () => ({ context: new Blob([]).stream(), dockerfile: '' }),
     },
     buildCache: { list: async () => [], prune: async () => ({ deleted: [], reclaimed: 0 }) },
+    buildOutputs: {
+      cacheImages: {
+        pack: async () => '',
+        inline: async () => '',
+        ofLayers: () => [],
+        takeIn: async () => 0,
+      },
+      cacheMounts: { export: async () => new Blob([]).stream(), import: async () => {} },
+      rootFiles: { tar: async () => new Blob([]).stream() },
+    },
     keptContexts: {
       begin: () => Promise.reject(new Error('no contexts here')),
       list: () => [],

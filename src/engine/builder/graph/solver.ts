@@ -80,6 +80,14 @@ export class Solver {
     return this.#once(vertex);
   }
 
+  /** Keys of the steps that were solved. */
+  async keys(): Promise<string[]> {
+    const results = await Promise.allSettled(this.#solved.values());
+    return results.flatMap((result) =>
+      result.status === 'fulfilled' && result.value.key !== '' ? [result.value.key] : [],
+    );
+  }
+
   #once(vertex: Vertex): Promise<Solved> {
     let solved = this.#solved.get(vertex);
     if (!solved) {
