@@ -101,7 +101,7 @@ describe('the request', () => {
       ...['--shm-size', '1m', '-c', '4', '--cpu-period', '5', '--cpu-quota', '6', '--cpuset-cpus', '0'],
       ...['--cpuset-mems', '1', '--cgroup-parent', '/p', '--security-opt', 'x,y', '--isolation', 'default'],
       ...['--cache-from', 'a,b', '--cache-from', 'type=registry,ref=c:1', '--build-arg', 'A=1=2'],
-      ...['--build-arg', 'PATH', '--build-arg', 'TARE_TEST_NOT_SET', '--load', '--cache-to', 'type=inline'],
+      ...['--build-arg', 'PATH', '--build-arg', 'TARE_TEST_NOT_SET', '--load'],
     ];
     expect(await tare(['image', 'build', ...flags, folder])).toMatchObject({ code: 0, err: '' });
     const { t: _, securityopt: __, buildargs, ...rest } = query();
