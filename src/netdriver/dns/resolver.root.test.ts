@@ -165,6 +165,144 @@ describe('Resolver', () => {
     }
   });
 
+  test('malformed, oversized and half-sent messages, by UDP and TCP, do not keep it from answering', async () => {
+    const ns = await namespace();
+    await resolver(ns);
+    const udp = await insideNetwork(ns.fd, () =>
+      Bun.udpSocket({ connect: { hostname: '127.0.0.11', port: 53 } }),
+    );
+    const good = encode({ type: 'query', id: 1, flags: 256, questions: [{ type: 'A', name: 'db' }] });
+    for (let round = 0; round < 300; round++) {
+      const bytes = Buffer.from(crypto.getRandomValues(new Uint8Array(12 + ((round * 37) % 1400))));
+      // A third of them look like a question, a third are a good one that is cut or changed at one place.
+      if (round % 3 === 1) bytes.set(good.subarray(2, 12), 2);
+      if (round % 3 === 2) {
+        const changed = Buffer.from(good);
+        changed[round % good.length] = round & 255;
+        udp.send(changed.subarray(0, 1 + (round % good.length)));
+      }
+      udp.send(bytes);
+    }
+    udp.send(Buffer.alloc(65_000, 0xc0));
+    udp.close();
+    const connect = () =>
+      insideNetwork(ns.fd, () =>
+        Bun.connect({ hostname: '127.0.0.11', port: 53, socket: { data() {}, error() {} } }),
+      );
+    const open = await Promise.all(Array.from({ length: 30 }, connect));
+    closers.push(() => {
+      for (const socket of open) socket.end();
+    });
+    for (const [index, socket] of open.entries()) {
+      // The length of a message that never comes whole, an empty one, garbage, and nothing at all.
+      if (index % 4 === 0) socket.write(Buffer.concat([Buffer.from([0xff, 0xff]), Buffer.alloc(1000, 0xc0)]));
+      if (index % 4 === 1) socket.write(Buffer.from([0, 0, 0, 1, 7]));
+      if (index % 4 === 2)
+        socket.write(Buffer.concat([Buffer.from([0, 200]), crypto.getRandomValues(new Uint8Array(200))]));
+    }
+    expect((await ask(ns, 'db'))?.answers).toMatchObject([{ data: '10.0.0.2' }]);
+    expect((await askTcp(ns, 'db')).answers).toMatchObject([{ data: '10.0.0.2' }]);
+  });
+
+  test('of an upstream server only the answer to this question is taken, and only from that server', async () => {
+    const ns = await namespace();
+    const strangers: string[] = [];
+    const socket = await insideNetwork(ns.fd, () =>
+      Bun.udpSocket({
+        hostname: '127.0.0.5',
+        port: 53,
+        socket: {
+          async data(own, query, port, from) {
+            const asked = decode(Buffer.from(query));
+            const name = asked.questions?.[0]?.name ?? '';
+            const answer = (id: number, of: string, data: string) =>
+              encode({
+                type: 'response',
+                id,
+                questions: [{ type: 'A', name: of }],
+                answers: [{ type: 'A', name: of, ttl: 60, data }],
+              });
+            const id = asked.id ?? 0;
+            // Another id, another question, a question instead of an answer, scraps, another server: all too early.
+            own.send(answer(id ^ 1, name, '192.0.2.66'), port, from);
+            own.send(answer(id, 'evil.test', '192.0.2.66'), port, from);
+            own.send(Buffer.from(query), port, from);
+            own.send(Buffer.from(query).subarray(0, 7), port, from);
+            const stranger = await insideNetwork(ns.fd, () =>
+              Bun.udpSocket({ hostname: '127.0.0.6', port: 53 }),
+            );
+            stranger.send(answer(id, name, '192.0.2.66'), port, from);
+            strangers.push(name);
+            stranger.close();
+            own.send(answer(id, name, '192.0.2.1'), port, from);
+          },
+        },
+      }),
+    );
+    closers.push(() => socket.close());
+    await resolver(ns, ['127.0.0.5']);
+    for (const name of ['one.test', 'two.test']) {
+      expect((await ask(ns, name))?.answers).toMatchObject([{ name, data: '192.0.2.1' }]);
+    }
+    expect(strangers).toEqual(['one.test', 'two.test']);
+  });
+
+  test('ten thousand questions at once, known and unknown ones, each get their own answer', async () => {
+    const ns = await namespace();
+    await resolver(ns, [], true);
+    const wanted = new Map<number, string>();
+    const wrong: string[] = [];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const socket = await insideNetwork(ns.fd, () =>
+      Bun.udpSocket({
+        connect: { hostname: '127.0.0.11', port: 53 },
+        socket: {
+          data(_, bytes) {
+            const { id = 0, questions = [], answers = [], ...rest } = decode(Buffer.from(bytes));
+            const name = questions[0]?.name ?? '';
+            const expected = name === 'db' ? '10.0.0.2' : 'SERVFAIL';
+            const said =
+              answers[0] && 'data' in answers[0] ? answers[0].data : (rest as { rcode?: string }).rcode;
+            if (wanted.get(id) !== name || said !== expected) wrong.push(`${id} ${name} ${said}`);
+            wanted.delete(id);
+            if (wanted.size === 0) resolve();
+          },
+        },
+      }),
+    );
+    closers.push(() => socket.close());
+    const send = (id: number) => {
+      const name = wanted.get(id) ?? '';
+      socket.send(encode({ type: 'query', id, flags: 256, questions: [{ type: 'A', name }] }));
+    };
+    for (let id = 0; id < 10_000; id++) {
+      wanted.set(id, id % 3 === 0 ? `n${id}.test` : 'db');
+      send(id);
+      // So that the socket's buffer, which is of the kernel's size, is not what is tried here.
+      if (id % 50 === 0) await Bun.sleep(0);
+    }
+    const again = setInterval(() => [...wanted.keys()].forEach(send), 1000);
+    await promise.finally(() => clearInterval(again));
+    expect(wrong).toEqual([]);
+  });
+
+  test('a container that asks a silent server without end does not keep others from theirs', async () => {
+    const [greedy, modest] = [await namespace(), await namespace()];
+    await serverInside(greedy, '127.0.0.5');
+    await serverInside(modest, '127.0.0.5');
+    const made = await resolver(greedy, ['127.0.0.5']);
+    await made.serve('d', modest, { servers: ['127.0.0.5'], internal: false });
+    const flood = await insideNetwork(greedy.fd, () =>
+      Bun.udpSocket({ connect: { hostname: '127.0.0.11', port: 53 } }),
+    );
+    closers.push(() => flood.close());
+    for (let id = 0; id < 3000; id++) {
+      flood.send(encode({ type: 'query', id, flags: 256, questions: [{ type: 'A', name: 'mute.test' }] }));
+      if (id % 50 === 0) await Bun.sleep(0);
+    }
+    expect((await ask(modest, 'other.test'))?.answers).toMatchObject([{ data: '192.0.2.1' }]);
+  });
+
   test('while it is away nobody says so, and a client that waits is answered when it comes back', async () => {
     const ns = await namespace();
     (await resolver(ns)).close();

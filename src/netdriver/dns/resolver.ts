@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import { Semaphore } from '../../base/semaphore.ts';
 import { closeFd, openFd } from '../../kernel/namespaces.ts';
 import type { NetworkNamespace } from '../netdriver.ts';
 import { AnswerCache } from './answer-cache.ts';
@@ -8,10 +10,18 @@ import type { NameService, NameSource, Upstream } from './dns.ts';
 import { DnsListener } from './listener.ts';
 import { askUpstream, type Place } from './upstream.ts';
 
+/** Queries of one container that are under way at once: each has a socket. The next ones wait. */
+const AT_ONCE = 100;
+/** And those that wait: more are nobody's who still listens. */
+const WAITING = 1000;
+
 /** What answers for one container. */
 interface Served {
   readonly listener: DnsListener;
   readonly cache: AnswerCache;
+  readonly sockets: Semaphore;
+  /** Queries that wait for upstream servers, or for a socket. */
+  underWay: number;
   upstream: Upstream;
   /** Its namespace, held only where its own servers have to be asked from there. */
   place: Place;
@@ -43,7 +53,14 @@ export class Resolver implements NameService {
       const listener = await DnsListener.open(ns, (query, transport) =>
         this.#answer(containerId, query, transport),
       );
-      this.#served.set(containerId, { listener, cache: new AnswerCache(this.#source), upstream, place });
+      this.#served.set(containerId, {
+        listener,
+        cache: new AnswerCache(this.#source),
+        sockets: new Semaphore(AT_ONCE),
+        underWay: 0,
+        upstream,
+        place,
+      });
     } catch (error) {
       if (place !== undefined) closeFd(place);
       throw error;
@@ -78,9 +95,19 @@ export class Resolver implements NameService {
     transport: 'udp' | 'tcp',
     refusal: Uint8Array,
   ): Promise<Uint8Array> {
+    if (served.underWay >= AT_ONCE + WAITING) return refusal;
     const { servers } = served.upstream;
     const asked = servers.length > 0 ? servers : this.#hostServers();
-    const answer = await askUpstream(query, transport, asked, served.place);
+    // Who waited may come when the container has gone, and its descriptor is somebody else's.
+    const place = (): Place => {
+      if (this.#served.get(containerId) !== served)
+        throw new TareError('not-found', 'the container has ended');
+      return served.place;
+    };
+    served.underWay++;
+    const answer = await askUpstream(query, transport, asked, place, served.sockets).finally(
+      () => served.underWay--,
+    );
     if (!answer)
       this.#log.debug('no upstream name server answered', { container: containerId, servers: asked });
     return answer ?? refusal;

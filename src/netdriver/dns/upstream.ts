@@ -1,5 +1,5 @@
 import type { udp } from 'bun';
-import { Semaphore } from '../../base/semaphore.ts';
+import type { Semaphore } from '../../base/semaphore.ts';
 import { insideNetwork } from '../../kernel/namespaces.ts';
 
 /** Where a server is asked from: the network namespace of this descriptor; undefined: the daemon's own. */
@@ -10,24 +10,22 @@ const PORT = 53;
 const PATIENCE = 2000;
 /** resolv.conf(5) takes three servers. */
 const SERVERS = 3;
-/** Queries under way at once, of all containers: each has a socket. */
-const AT_ONCE = 200;
 const RCODE = 0x0f;
 const SERVFAIL = 2;
 const REFUSED = 5;
 
-const sockets = new Semaphore(AT_ONCE);
-
 /**
  * Asks the servers one after another, each by a socket of its own with a port of the kernel's choice and another id
  * than the client's, so that answers cannot be guessed. Returns the first one that is not "failed" or "refused",
- * else the last such; undefined when none answered.
+ * else the last such; undefined when none answered. `sockets` bounds how many of these sockets are open;
+ * `place` is asked for each, and throws when there is none any more.
  */
 export async function askUpstream(
   query: Uint8Array,
   transport: 'udp' | 'tcp',
   servers: readonly string[],
-  place: Place,
+  place: () => Place,
+  sockets: Semaphore,
 ): Promise<Buffer | undefined> {
   const id = crypto.getRandomValues(new Uint8Array(2));
   const asked = Buffer.from(query);
@@ -35,7 +33,9 @@ export async function askUpstream(
   let last: Buffer | undefined;
   for (const server of servers.slice(0, SERVERS)) {
     const ask = transport === 'udp' ? askUdp : askTcp;
-    const answer = await sockets.run(undefined, () => ask(server, asked, place)).catch(() => undefined);
+    const answer = await sockets
+      .run(undefined, async () => ask(server, asked, place()))
+      .catch(() => undefined);
     if (!answer) continue;
     answer.set(query.subarray(0, 2), 0);
     last = answer;
