@@ -177,6 +177,25 @@ test('the list of networks has two addresses', async () => {
   for (const path of ['/networks', '/networks/']) expect((await call('GET', path)).status).toBe(200);
 });
 
+test('a hardware address of the container is that of its first network, whatever else is asked for there', async () => {
+  const MacAddress = '02:42:ac:11:00:42';
+  const made = await call('POST', '/networks/create', {
+    Name: 'lan',
+    IPAM: { Config: [{ Subnet: '10.77.3.0/24' }] },
+  });
+  const id = await started({
+    Cmd: ['sleep', '300'],
+    MacAddress,
+    HostConfig: { NetworkMode: made.body.Id },
+    NetworkingConfig: { EndpointsConfig: { lan: { IPAMConfig: { IPv4Address: '10.77.3.9' } } } },
+  });
+  const { body } = await call('GET', `/containers/${id}/json`);
+  expect(body.NetworkSettings).toMatchObject({ Networks: { lan: { MacAddress, IPAddress: '10.77.3.9' } } });
+  const EndpointsConfig = { bridge: { MacAddress } };
+  const other = await create({ NetworkingConfig: { EndpointsConfig } });
+  expect((await call('GET', `/containers/${other}/json`)).body.Config).toMatchObject({ MacAddress });
+});
+
 test('the terminal of an exec whose container was killed has no size', async () => {
   const id = await started({ Cmd: ['sleep', '300'] });
   const exec = await call('POST', `/containers/${id}/exec`, { Tty: true, Cmd: ['sleep', '300'] });

@@ -57,7 +57,7 @@ export function inspectContainer(
     HostConfig: hostConfigCodec.encode(container.hostConfig) as HostConfig,
     GraphDriver: { Name: container.snapshotter, Data: paths.root === '' ? null : { MergedDir: paths.root } },
     Mounts: container.mounts.map(mountToWire),
-    Config: containerConfigCodec.encode(container.config) as ContainerConfig,
+    Config: containerConfigCodec.encode(withMacAddress(container)) as ContainerConfig,
     NetworkSettings: networkSettings(container, version),
   };
   if (size !== undefined) {
@@ -74,6 +74,12 @@ export function commandOf(container: Container): { path: string; args: string[] 
 }
 
 /** As dockerd: only a `json-file` has a path, and only when it was started once. */
+/** As Docker up to API 1.51: the address that was asked for in the first network stands here, too. */
+function withMacAddress({ config, endpoints }: Container): Container['config'] {
+  const macAddress = config.macAddress || endpoints[0]?.settings.macAddress;
+  return macAddress ? { ...config, macAddress } : config;
+}
+
 function logPath({ hostConfig, state }: Container, paths: ContainerPaths): string {
   return hostConfig.logConfig.type === 'json-file' && state.startedAt > 0 ? paths.log : '';
 }

@@ -188,15 +188,18 @@ export class ContainerCreator {
       ...(primary === 'bridge' ? ['default'] : []),
     ];
     const settings = aliases.map((alias) => wanted.get(alias)).find((found) => found !== undefined);
-    const names = new Map([[primaryNetwork.name, settings]]);
+    // The container-wide address is the first network's, whose settings may be there for another reason.
+    const { macAddress = '' } = request.config;
+    const first = { ...(settings ?? noSettings()), ...(!settings?.macAddress && { macAddress }) };
+    const names = new Map([[primaryNetwork.name, first]]);
     for (const [ref, other] of wanted) {
       const network = this.#parts.networks.get(ref);
       if (!names.has(network.name)) names.set(network.name, other);
     }
     return [...names].map(([name, own]) => {
       const network = this.#parts.networks.get(name);
-      if (own) checkEndpointSettings(network, own);
-      return restingEndpoint(network, own ?? noSettings(request.config.macAddress));
+      checkEndpointSettings(network, own);
+      return restingEndpoint(network, own);
     });
   }
 }
