@@ -89,6 +89,7 @@ export class EntryStore<Meta extends LayerMeta> {
       }
       // The job of this kind wrote this kind's facts.
       if (stored) this.#known.set(result.meta.diffId, result.meta as Meta);
+      else this.#learn(result.meta.diffId);
       return infoOf(this.#known.get(result.meta.diffId) ?? result.meta);
     } catch (error) {
       throw fromNodeError(error, 'cannot store the layer');
@@ -99,6 +100,13 @@ export class EntryStore<Meta extends LayerMeta> {
       }
       this.#busy.delete(short);
     }
+  }
+
+  /** Another was faster with the same layer, and its own result is still on the way. */
+  #learn(diffId: string): void {
+    if (this.#known.has(diffId)) return;
+    const meta = this.#readMeta(layerName(diffId));
+    if (meta !== undefined) this.#known.set(diffId, meta);
   }
 
   find(diffId: string): Meta | undefined {
