@@ -190,7 +190,14 @@ export class Build {
         rootfs: { type: 'layers', diff_ids: [] },
       };
       const vertex = this.#bases.vertex('scratch', undefined, '');
-      return { vertex, config: withPath({}), author: '', base: config, imageId: NO_IMAGE, history: [] };
+      return {
+        vertex,
+        config: withPath({ WorkingDir: '/' }),
+        author: '',
+        base: config,
+        imageId: NO_IMAGE,
+        history: [],
+      };
     }
     const { id, config } = this.#bases.image(base.reference);
     return {

@@ -126,13 +126,15 @@ export class StageCompiler {
       this.#config = configAfter(this.#config, step, this.#ownCommand);
       if (step.kind === 'cmd') this.#ownCommand = true;
       if (step.kind === 'workdir') {
-        const operation = makeDirectoryOperation(this.#config.WorkingDir ?? '/', this.#parts.environment);
+        const { WorkingDir = '/', User = '' } = this.#config;
+        const operation = makeDirectoryOperation(WorkingDir, User, this.#parts.environment);
         this.#add(step, position, operation, []);
       }
     }
     this.#scope.setEnvironment(this.#config.Env ?? []);
     const vertex = before === this.#vertex ? undefined : this.#vertex;
-    this.#history.push({ createdBy, vertex });
+    // What is meant for other builds is no part of this one's history, as BuildKit has it.
+    if (step.kind !== 'onbuild') this.#history.push({ createdBy, vertex });
     return { text, vertex: vertex?.id, trigger: position < 0 };
   }
 

@@ -26,8 +26,8 @@ const BATCH = 256;
 
 /** What becomes of the files' attributes. */
 export interface CopyAttributes {
-  readonly uid: number;
-  readonly gid: number;
+  /** Whom everything is to belong to; undefined: files keep theirs, and directories that are made are root's. */
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
   /** Permissions of something whose own are `mode`. */
   readonly mode: (mode: number, isDirectory: boolean) => number;
   /** Seconds since the epoch of something whose own are `seconds`. */
@@ -80,14 +80,14 @@ export async function* copyMembers(
   yield [{ header: tarEnd() }];
 }
 
-/** Directories that are missing below one that is there, as a layer; all of them root's. */
+/** Directories that are missing below one that is there, as a layer. */
 export function* directoryMembers(
   target: ByteString,
   path: ByteString,
   missing: readonly ByteString[],
-  now: number,
+  { now, owner }: Pick<CopyAttributes, 'now' | 'owner'>,
 ): Generator<LayerMember[]> {
-  const attributes = { uid: 0, gid: 0, now, mode: (mode: number) => mode, time: (time: number) => time };
+  const attributes = { owner, now, mode: (mode: number) => mode, time: (time: number) => time };
   const writer = new Writer('', target, '', attributes);
   writer.above(path, missing);
   yield writer.take();
@@ -96,7 +96,7 @@ export function* directoryMembers(
 
 /** Whiteouts that hide files of a tree below them. */
 export function* hidingMembers(tree: ByteString, paths: readonly ByteString[]): Generator<LayerMember[]> {
-  const attributes = { uid: 0, gid: 0, now: 0, mode: (mode: number) => mode, time: (time: number) => time };
+  const attributes = { owner: undefined, now: 0, mode: (mode: number) => mode, time: (time: number) => time };
   const writer = new Writer('', tree, '', attributes);
   for (const path of paths) {
     const found = findInside(tree, parentOf(path));
@@ -143,9 +143,9 @@ class Writer {
       this.#add({ type: 'directory', name, mode: mode & 0o7777, uid, gid, seconds, xattrs });
     }
     for (let depth = 1; depth <= missing.length; depth++) {
-      // Directories that COPY makes belong to root, whatever --chown says of the files.
       const name = [...names, ...missing.slice(0, depth)].join('/');
-      this.#add({ type: 'directory', name, mode: 0o755, seconds: this.#attributes.now });
+      const { now, owner } = this.#attributes;
+      this.#add({ type: 'directory', name, mode: 0o755, seconds: now, ...owner });
     }
   }
 
@@ -157,7 +157,8 @@ class Writer {
   item({ path, status, target }: CopyItem, below: ByteString, isNew: boolean): void {
     const type = TYPES[status.mode & FileType.MASK];
     if (type === undefined) return;
-    const { uid, gid, mode, time } = this.#attributes;
+    const { owner = status, mode, time } = this.#attributes;
+    const { uid, gid } = owner;
     const name = this.#directory === '' ? below : `${this.#directory}/${below}`;
     if (!isNew) this.#check(name, type);
     const from = `${this.#source}/${path}`;
@@ -192,14 +193,13 @@ class Writer {
     this.#check(name, 'file');
     const bytes = Buffer.from(content);
     const size = file?.size ?? bytes.byteLength;
-    const { uid, gid, mode, time } = this.#attributes;
+    const { owner, mode, time } = this.#attributes;
     const header = encodeTarHeader({
       type: 'file',
       name,
       size,
       seconds: time(file?.seconds ?? 0),
-      uid,
-      gid,
+      ...owner,
       mode: mode(file?.mode ?? 0o644, false),
     });
     if (file) return { header, path: toByteString(file.path), size };

@@ -77,7 +77,7 @@ function notFound(given: string): TareError {
 async function matches(root: ByteString, base: ByteString, pattern: RegExp): Promise<ByteString[]> {
   const found: ByteString[] = [];
   const breath = new Breath();
-  const tree = walkTree(base === '' ? root : `${root}/${base}`, (item) => {
+  const tree = walkTree(toText(base === '' ? root : `${root}/${base}`), (item) => {
     return item.path === '' || !pattern.test(toText(item.path));
   });
   for (const item of tree) {
@@ -119,7 +119,7 @@ class Collector {
     const prefix = kept === '' ? '' : `${kept}/`;
     if (kept !== '') this.items.push({ name: kept, path, status, target: '' });
     const at = path === '' ? this.#root : `${this.#root}/${path}`;
-    for (const item of walkTree(at)) {
+    for (const item of walkTree(toText(at))) {
       if (this.#breath.due) await this.#breath.take();
       if (item.path === '' || this.#isExcluded(item.path)) continue;
       const type = item.status.mode & FileType.MASK;

@@ -73,7 +73,7 @@ class Copy {
     const close = (): Promise<void> => this.#close();
     if (context === undefined) {
       // Equal contents under another name may end elsewhere: the names count.
-      const key = keyOf(name, this.#target.id, this.#from?.id, words);
+      const key = keyOf(name, 'keeps owners', this.#target.id, this.#from?.id, words);
       return { key, close, run: () => this.#limited(() => this.#runFromChain()) };
     }
     const tree = await this.#environment.context(context);
@@ -157,9 +157,10 @@ class Copy {
     const { chown } = this.#copy.request;
     const { sourceDateEpoch: epoch } = this.#environment.request;
     const change = this.#change;
-    const owner = chown === '' ? { uid: 0, gid: 0 } : ownerIn(chown, target);
+    // Of a context nobody knows whose its files were; those of a stage or image keep their owners.
+    const plain = this.#copy.context === undefined ? undefined : { uid: 0, gid: 0 };
     return {
-      ...owner,
+      owner: chown === '' ? plain : ownerIn(chown, target),
       mode: (mode, isDirectory) => (change ? changedMode(change, mode, isDirectory) : mode),
       time: (seconds) => (epoch === undefined ? seconds : Math.min(seconds, epoch)),
       now: epoch ?? Math.floor(Date.now() / 1000),
