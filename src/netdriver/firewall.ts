@@ -6,6 +6,7 @@ import { AF_INET6, ipBytes } from '../kernel/netlink/addresses.ts';
 import { forgetConnections, listConnections } from '../kernel/netlink/conntrack.ts';
 import type { NetlinkMessage } from '../kernel/netlink/message.ts';
 import { monitorNetlink, type NetlinkMonitor } from '../kernel/netlink/monitor.ts';
+import { holdTranslation } from '../kernel/netlink/nft-nat-holder.ts';
 import {
   changeMaps,
   concatenation,
@@ -48,6 +49,7 @@ export class Firewall {
   readonly #ports = new Set<PortMapping>();
   #networks: readonly NetworkSpec[] = [];
   #monitor: NetlinkMonitor | undefined;
+  #release: (() => void) | undefined;
   #repair: NodeJS.Timeout | undefined;
   #lastRepair = Number.NEGATIVE_INFINITY;
   #tableTouched = false;
@@ -187,6 +189,11 @@ export class Firewall {
 
   #listen(): void {
     if (this.#monitor || this.#closed) return;
+    try {
+      this.#release = holdTranslation(`${this.#table}-held`);
+    } catch (error) {
+      this.#log.debug('open connections would not outlive a flush of all rules', { error });
+    }
     this.#monitor = monitorNetlink(NetlinkProtocol.NETFILTER, [NFT_GROUP], (messages) =>
       this.#heard(messages),
     );
@@ -244,6 +251,7 @@ export class Firewall {
     this.#closed = true;
     clearTimeout(this.#repair);
     this.#monitor?.close();
+    this.#release?.();
     await this.#mutex.run('table', async () => {});
     await this.#mutex.run('foreign', async () => {});
   }

@@ -73,12 +73,12 @@ const chains = (arrivals: string, feed: string): string => `	chain publish {
 
 	chain guard {
 		type filter hook prerouting priority raw; policy accept;
-		iifname @bridges ip daddr 127.0.0.0/8 drop
-		iifname @bridges ip saddr 127.0.0.0/8 drop
+		iifname "lo" accept
+		ip daddr 127.0.0.0/8 drop
+		ip saddr 127.0.0.0/8 drop
 		iifname @further fib daddr type != local notrack
 		iifname @bridges accept
-		iifname { ${feed} } accept
-		ip saddr @subnets drop
+${feed}		ip saddr @subnets drop
 		ip6 saddr @subnets6 drop
 	}
 
@@ -203,7 +203,9 @@ export function ruleset(table: string, state: FirewallState): string {
     set('set', 'further', 'ifname', networks.flatMap(furtherBridgesOf).map(quoted)),
     ...addressSets(state, 32),
     ...addressSets(state, 128),
-    state.filtered ? chains(`iifname "${feed.to}" ${local}`, `"lo", "${feed.to}"`) : chains(local, '"lo"'),
+    state.filtered
+      ? chains(`iifname "${feed.to}" ${local}`, `\t\tiifname "${feed.to}" accept\n`)
+      : chains(local, ''),
   ];
   const own = `add table inet ${table}\ndelete table inet ${table}\ntable inet ${table} {\n${parts.join('\n\n')}\n}\n`;
   return state.filtered ? own + filteredRuleset(table, state) : own;
