@@ -107,13 +107,39 @@ export const RECIPES = {
     ],
   },
   node: {
-    script: ['apt-get update -q', `${INSTALL} nodejs`, CLEAN].join('\n'),
+    script: ['apt-get update -q', `${INSTALL} nodejs`, 'useradd -m -u 1000 node', CLEAN].join('\n'),
     changes: ['CMD ["node"]'],
   },
   python: {
-    // With the driver of Postgres: what a program behind a web server most often talks to.
-    script: ['apt-get update -q', `${INSTALL} python3 python3-psycopg2`, CLEAN].join('\n'),
+    script: [
+      'apt-get update -q',
+      // With the driver of Postgres: what a program behind a web server most often talks to.
+      `${INSTALL} python3 python3-venv python3-psycopg2`,
+      'ln -s /usr/bin/python3 /usr/local/bin/python',
+      CLEAN,
+    ].join('\n'),
     changes: ['CMD ["python3"]'],
+  },
+  golang: {
+    script: ['apt-get update -q', `${INSTALL} golang-go`, CLEAN].join('\n'),
+    changes: ['ENV GOPATH=/go', 'WORKDIR /go', 'CMD ["bash"]'],
+  },
+  // Debian that has the packages of Dockerfiles at hand: apt-get in it needs no network.
+  debs: {
+    script: [
+      'apt-get update -q',
+      'mkdir /opt/debs',
+      `${INSTALL} --download-only -o Dir::Cache::archives=/opt/debs nginx-light postgresql-15 redis-server`,
+      `${INSTALL} apt-utils`,
+      'cd /opt/debs',
+      'rm -rf lock partial',
+      'apt-ftparchive packages . >Packages',
+      'apt-ftparchive release . >Release',
+      'apt-get purge -q -y --auto-remove apt-utils',
+      "echo 'deb [trusted=yes] file:/opt/debs ./' >/etc/apt/sources.list",
+      CLEAN,
+    ].join('\n'),
+    changes: ['CMD ["bash"]'],
   },
 } as const satisfies Record<string, Recipe>;
 
