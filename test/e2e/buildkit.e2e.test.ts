@@ -169,6 +169,84 @@ RUN exit 1
     expect([alone.code, await inImage('bk:alone', 'cat', '/x')]).toEqual([0, 'alone']);
   }, 60_000);
 
+  test('secrets, named contexts, stages of no cache', async () => {
+    const secret = `hidden-${crypto.randomUUID()}`;
+    const place = context({
+      Dockerfile: `FROM busybox AS base
+RUN --mount=type=secret,id=token,required sha256sum < /run/secrets/token > /sum; date +%s%N > /when
+FROM other AS last
+COPY --from=base /sum /when /
+COPY --from=files note /
+COPY --from=image /bin/busybox /again
+`,
+      token: secret,
+    });
+    const files = context({ note: 'named', left: 'out', '.dockerignore': 'left' });
+    const args = [
+      ...[
+        '-t',
+        'bk:named',
+        '--secret',
+        `id=token,src=${join(place, 'token')}`,
+        '--build-context',
+        `files=${files}`,
+      ],
+      ...[
+        '--build-context',
+        'other=docker-image://busybox',
+        '--build-context',
+        'image=docker-image://busybox',
+      ],
+    ];
+    writeFileSync(join(place, '.dockerignore'), 'token\n');
+    await build(...args, place);
+    const sum = new Bun.CryptoHasher('sha256').update(secret).digest('hex');
+    expect(await inImage('bk:named', 'cat', '/sum', '/note')).toBe(`${sum}  -\nnamed`);
+    const when = await inImage('bk:named', 'cat', '/when');
+    await build(...args, place);
+    expect(await inImage('bk:named', 'cat', '/when')).toBe(when);
+    await build(...args, '--no-cache-filter', 'base', place);
+    expect(await inImage('bk:named', 'cat', '/when')).not.toBe(when);
+    expect(await failing('-t', 'bk:x', '--no-cache', ...args.slice(4), place)).toContain('token');
+    const found = await must([
+      'sh',
+      '-c',
+      `grep -rlaF ${secret} ${daemon.dataRoot} ${daemon.execRoot} || true`,
+    ]);
+    expect(found).toBe('');
+  }, 60_000);
+
+  test('the ssh agent of the client', async () => {
+    const agent = join(folder, 'agent');
+    const key = join(folder, 'key');
+    const process = Bun.spawn(['ssh-agent', '-D', '-a', agent], { stdout: 'ignore', stderr: 'ignore' });
+    try {
+      await must(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'of the test', '-f', key]);
+      await until('the agent listens', async () => existsSync(agent));
+      await must(['ssh-add', key], { env: { SSH_AUTH_SOCK: agent } });
+      const place = await contextWithSshAdd();
+      const said = await build('--ssh', `default=${agent}`, '--no-cache', place);
+      expect(said).toContain('of the test (ED25519)');
+      expect(await failing('--no-cache', place)).toMatch(/ssh|agent/);
+    } finally {
+      process.kill();
+      await process.exited;
+    }
+  }, 60_000);
+
+  /** The host's own ssh-add, with the libraries that it needs. */
+  async function contextWithSshAdd(): Promise<string> {
+    const place = context({
+      Dockerfile: 'FROM busybox\nCOPY root /\nRUN --mount=type=ssh,required /usr/bin/ssh-add -l\n',
+    });
+    const libraries = (await must(['ldd', '/usr/bin/ssh-add'])).match(/\/\S+/g) ?? [];
+    for (const path of ['/usr/bin/ssh-add', ...libraries]) {
+      mkdirSync(join(place, 'root', path, '..'), { recursive: true });
+      await must(['cp', '-L', path, join(place, 'root', path)]);
+    }
+    return place;
+  }
+
   test('outputs: a directory, a tar, an OCI and a docker archive', async () => {
     const place = context({
       Dockerfile:
