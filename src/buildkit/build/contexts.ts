@@ -5,6 +5,7 @@ import type { BuildContext, BuildRequest, ImageContext } from '../../engine/buil
 import type { BuildKitParts } from '../buildkit.ts';
 import { uploadOf } from '../session/attachables.ts';
 import { type Selection, syncFiles } from '../session/file-sync.ts';
+import { FramedFiles } from '../session/framed-files.ts';
 import type { Session } from '../session/sessions.ts';
 import { TextFiles } from '../session/text-files.ts';
 import { type Attributes, namedContexts } from './attributes.ts';
@@ -126,7 +127,14 @@ export class ContextReader {
         told = Date.now();
         this.#job.progress.status(id, status, 'transferring', bytes);
       };
-      await syncFiles(this.#session, { name, excludes }, sync, { signal: this.#signal, progress });
+      const files = new FramedFiles(sync);
+      try {
+        await syncFiles(this.#session, { name, excludes }, files, { signal: this.#signal, progress });
+        await files.finish();
+      } catch (error) {
+        files.abort(error);
+        throw error;
+      }
       const { path, digestOf } = await sync.finish();
       this.#job.progress.status(id, status, 'transferring', last, 0, true);
       return { kind: 'directory', path, digestOf };

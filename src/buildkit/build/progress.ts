@@ -32,7 +32,7 @@ export class Progress {
         return;
       case 'log': {
         const stream = event.stream === 'stdout' ? 1 : 2;
-        const log = { vertex: event.vertex, timestamp: now(), stream, data: Uint8Array.from(event.data) };
+        const log = { vertex: event.vertex, timestamp: now(), stream, data: new Uint8Array(event.data) };
         this.#add({ logs: [log] });
         return;
       }

@@ -15,6 +15,8 @@ export interface ClientCall {
   readonly messages: AsyncIterable<Uint8Array>;
   /** Resolves when the peer keeps up. */
   send(message: Uint8Array): Promise<void>;
+  /** The same for several at once. */
+  sendAll(messages: readonly Uint8Array[]): Promise<void>;
   /** Nothing more will be sent. */
   end(): void;
   cancel(): void;
@@ -73,7 +75,8 @@ export class GrpcChannel {
     stream.once('close', () => signal.removeEventListener('abort', cancel));
     return {
       messages: answersOf(stream),
-      send: (message) => write(stream, message),
+      send: (message) => write(stream, frameOf(message)),
+      sendAll: (messages) => write(stream, Buffer.concat(messages.map(frameOf))),
       end: () => void stream.end(),
       cancel,
     };
@@ -87,9 +90,9 @@ function gone(): TareError {
   return new TareError('cancelled', 'the client of this build is gone');
 }
 
-async function write(stream: ClientHttp2Stream, message: Uint8Array): Promise<void> {
+async function write(stream: ClientHttp2Stream, bytes: Uint8Array): Promise<void> {
   if (stream.destroyed || stream.closed) throw gone();
-  if (stream.write(frameOf(message))) return;
+  if (stream.write(bytes)) return;
   await new Promise<void>((resolve) => {
     const done = (): void => {
       stream.off('drain', done);

@@ -124,7 +124,7 @@ class TreeSender {
   async #file(number: number, size: number, body: AsyncIterable<Uint8Array>): Promise<void> {
     if (size <= SMALL) {
       const pieces: Uint8Array[] = [];
-      for await (const piece of body) pieces.push(Uint8Array.from(piece));
+      for await (const piece of body) pieces.push(new Uint8Array(piece));
       this.#kept.set(number, Buffer.concat(pieces));
       this.#keptBytes += size;
       while (this.#keptBytes > KEPT && !this.#over) await this.#answer();

@@ -1,4 +1,4 @@
-import type { ContextEntry } from '../../archive/context-entry.ts';
+import type { ContextEntry, FileEnd } from '../../archive/context-entry.ts';
 import { TareError } from '../../base/errors.ts';
 import type { ContextSync, WantedFile } from '../../engine/builder/context/kept-contexts.ts';
 import { fromGrpc } from '../grpc/grpc-error.ts';
@@ -11,8 +11,11 @@ import type { Session } from './sessions.ts';
 
 type FileStat = Partial<ValueOf<typeof Stat>>;
 
-/** What files are written to. */
-export type FileSink = Pick<ContextSync, 'announce' | 'wanted' | 'write' | 'end'>;
+/** What files are written to; `write` keeps no hold of the bytes. */
+export interface FileSink extends Pick<ContextSync, 'announce' | 'wanted'> {
+  write(index: number, bytes: Uint8Array): Promise<void> | void;
+  end(index: number, how: FileEnd): Promise<void> | void;
+}
 
 /** Which files of a client's directory are wanted. Patterns are those of `.dockerignore`. */
 export interface Selection {
@@ -43,7 +46,7 @@ export async function syncFiles(
   try {
     const call = session.channel.call(FILE_SYNC, metadata, signal);
     try {
-      await new FileReceiver(call.send, sync, progress ?? (() => {})).run(call.messages);
+      await new FileReceiver(call.sendAll, sync, progress ?? (() => {})).run(call.messages);
     } catch (error) {
       call.cancel();
       throw error;
@@ -64,7 +67,7 @@ const HEAP = 512;
 
 /** Our side of one transfer. */
 export class FileReceiver {
-  readonly #send: (message: Uint8Array) => Promise<void>;
+  readonly #send: (messages: readonly Uint8Array[]) => Promise<void>;
   readonly #sync: FileSink;
   readonly #progress: (bytes: number) => void;
   readonly #announced: ContextEntry[] = [];
@@ -81,7 +84,7 @@ export class FileReceiver {
   #asked = false;
 
   constructor(
-    send: (message: Uint8Array) => Promise<void>,
+    send: (messages: readonly Uint8Array[]) => Promise<void>,
     sync: FileSink,
     progress: (bytes: number) => void,
   ) {
@@ -157,21 +160,23 @@ export class FileReceiver {
 
   /** The client keeps no digests: what has another time is sent in any case. */
   async #requestMore(): Promise<void> {
+    if (this.#coming.size > AT_ONCE / 2) return;
+    const requests: Uint8Array[] = [];
     while (this.#coming.size < AT_ONCE) {
       const file = this.#wanted.pop();
-      if (file === undefined) return;
+      if (file === undefined) break;
       const number = this.#numbers[file.index];
       if (number === undefined) throw new TareError('internal', `no entry ${file.index} in the context`);
       this.#coming.set(number, file.index);
-      await this.#send(Packet.encode({ type: PACKET.request, id: number }));
+      requests.push(Packet.encode({ type: PACKET.request, id: number }));
     }
+    if (requests.length > 0) await this.#send(requests);
   }
 
   async #data(number: number, data: Uint8Array): Promise<void> {
     const index = this.#coming.get(number);
     if (index === undefined) throw new TareError('invalid', `the client sent file ${number} unasked`);
-    // A copy: the bytes are a view of what came over the wire, and they are given away.
-    if (data.length > 0) return this.#sync.write(index, Uint8Array.from(data));
+    if (data.length > 0) return this.#sync.write(index, data);
     this.#coming.delete(number);
     await this.#sync.end(index, 'complete');
     await this.#requestMore();
@@ -179,7 +184,7 @@ export class FileReceiver {
   }
 
   async #finishIfDone(): Promise<void> {
-    if (this.#asked && this.#coming.size === 0) await this.#send(Packet.encode({ type: PACKET.finish }));
+    if (this.#asked && this.#coming.size === 0) await this.#send([Packet.encode({ type: PACKET.finish })]);
   }
 }
 

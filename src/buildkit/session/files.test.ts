@@ -62,7 +62,7 @@ class Sink {
     );
   }
   async write(index: number, bytes: Uint8Array): Promise<void> {
-    this.bytes.set(index, [...(this.bytes.get(index) ?? []), bytes]);
+    this.bytes.set(index, [...(this.bytes.get(index) ?? []), new Uint8Array(bytes)]);
   }
   async end(index: number): Promise<void> {
     this.ended.push(index);

@@ -31,7 +31,7 @@ export class TextFiles implements FileSink {
     this.#bytes += bytes.length;
     if (this.#bytes > LONGEST)
       throw new TareError('invalid', `files of more than ${LONGEST} bytes where a Dockerfile is asked for`);
-    this.#pieces.set(index, [...(this.#pieces.get(index) ?? []), bytes]);
+    this.#pieces.set(index, [...(this.#pieces.get(index) ?? []), new Uint8Array(bytes)]);
   }
 
   async end(_index: number, _how: FileEnd): Promise<void> {}

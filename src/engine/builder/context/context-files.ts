@@ -50,7 +50,7 @@ export async function firstFile(tar: AsyncIterable<Uint8Array>): Promise<string>
   for await (const { entry, body } of readTarMembers(tar)) {
     if (text !== undefined || entry.type !== 'file') continue;
     const pieces: Uint8Array[] = [];
-    for await (const piece of body) pieces.push(Uint8Array.from(piece));
+    for await (const piece of body) pieces.push(new Uint8Array(piece));
     text = Buffer.concat(pieces).toString('utf8');
   }
   return text ?? '';

@@ -59,7 +59,8 @@ export class KeptSync implements ContextSync {
   }
 
   async write(index: number, bytes: Uint8Array): Promise<void> {
-    const piece = Uint8Array.from(bytes);
+    // Not `from`, which takes a Buffer byte by byte.
+    const piece = new Uint8Array(bytes);
     await this.#soon({ do: 'write', index, piece }, [piece.buffer]);
   }
 

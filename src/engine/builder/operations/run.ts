@@ -182,7 +182,7 @@ async function runToEnd(
   try {
     inContainer(shortId(id));
     const session = await containers.attach(id, { stdin: false, stdout: true, stderr: true });
-    session.onOutput((stream, chunk) => output(stream, Uint8Array.from(chunk)));
+    session.onOutput((stream, chunk) => output(stream, new Uint8Array(chunk)));
     const ended = containers.wait(id, 'next-exit', new AbortController().signal);
     ended.catch(() => {});
     checkStopped(signal);
