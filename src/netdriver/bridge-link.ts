@@ -7,6 +7,7 @@ import type { NetlinkRequest, NetlinkSocket } from '../kernel/netlink/socket.ts'
 import { parseCidr } from './addressing.ts';
 import type { FurtherBridge } from './bridge-names.ts';
 import type { NetworkSpec } from './netdriver.ts';
+import { gatewayMode } from './routed-ports.ts';
 
 /** Makes a network's first bridge, or repairs it. True when it was not there. Throws `conflict`. */
 export function makeBridge(route: NetlinkSocket, network: NetworkSpec): boolean {
@@ -33,7 +34,7 @@ function configure(route: NetlinkSocket, network: NetworkSpec, link: Link): void
   const ipv6 = network.subnets.some((subnet) => parseCidr(subnet.subnet).bits === 128);
   if (!ipv6) requests.push(setLink(link.index, { noLinkLocal: true }));
   for (const subnet of network.subnets) {
-    if (!subnet.gateway) continue;
+    if (!subnet.gateway || !hasAddress(network, parseCidr(subnet.subnet).bits)) continue;
     requests.push(addAddress(link.index, `${subnet.gateway}/${parseCidr(subnet.subnet).prefix}`));
   }
   requests.push(setLink(link.index, { up: true }));
@@ -44,6 +45,12 @@ function configure(route: NetlinkSocket, network: NetworkSpec, link: Link): void
     writeSysctl('net/ipv4/ip_forward', '1');
     if (ipv6) writeSysctl('net/ipv6/conf/all/forwarding', '1');
   }
+}
+
+/** False when the host is to have no address of that family in the network. */
+function hasAddress(network: NetworkSpec, bits: 32 | 128): boolean {
+  const family = bits === 32 ? 'ipv4' : 'ipv6';
+  return gatewayMode(network, family) !== 'isolated' && !(bits === 32 && network.inhibitIPv4);
 }
 
 /**

@@ -4,6 +4,7 @@ import type { NetlinkSocket } from '../kernel/netlink/socket.ts';
 import type { BridgeGroups } from './bridge-groups.ts';
 import { makeBridge } from './bridge-link.ts';
 import { configureEndpoint } from './endpoint-interface.ts';
+import type { Firewall } from './firewall.ts';
 import type {
   EndpointSpec,
   NetworkDriver,
@@ -14,6 +15,7 @@ import type {
 } from './netdriver.ts';
 import { HOST_INTERFACE, PREPARED_INTERFACE, plugAgain } from './plug.ts';
 import type { PublishedPorts } from './published-ports.ts';
+import { gatewayMode, RoutedPorts } from './routed-ports.ts';
 import type { RuledNetwork } from './ruled-network.ts';
 
 type Restored = ReadonlyArray<{ network: NetworkSpec; endpoints: readonly RestoredEndpoint[] }>;
@@ -30,14 +32,24 @@ export class BridgeDriver implements NetworkDriver {
   readonly #route: NetlinkSocket;
   readonly #bridges: BridgeGroups;
   readonly #ports: PublishedPorts;
+  readonly #firewall: Firewall;
+  readonly #routed: RoutedPorts;
   readonly #log: Logger;
   readonly #leaving = new Set<string>();
   #sweeper: NodeJS.Timeout | undefined;
 
-  constructor(options: { route: NetlinkSocket; bridges: BridgeGroups; ports: PublishedPorts; log: Logger }) {
+  constructor(options: {
+    route: NetlinkSocket;
+    bridges: BridgeGroups;
+    ports: PublishedPorts;
+    firewall: Firewall;
+    log: Logger;
+  }) {
     this.#route = options.route;
     this.#bridges = options.bridges;
     this.#ports = options.ports;
+    this.#firewall = options.firewall;
+    this.#routed = new RoutedPorts(options.firewall);
     this.#log = options.log;
     this.#bridges.onGrowth = async (network) => {
       this.#log.info('a network got a further bridge', { network: network.name });
@@ -97,10 +109,19 @@ export class BridgeDriver implements NetworkDriver {
     // Where bridged frames pass the IP hooks (bridge-nf-call-iptables), a container that calls its own published
     // port gets its frame back on the port it sent it from. Only then: a hairpin port hears its own broadcasts.
     this.#route.execute([setLink(endpoint.hostInterface, { hairpin: true })]);
-    return await this.#ports.publish(network, endpoint, wanted);
+    const { routed, rest } = await this.#routed.open(network, endpoint, wanted);
+    if (rest.length === 0) return routed;
+    const ipv4 = gatewayMode(network, 'ipv4') === 'routed' ? '' : endpoint.ipv4;
+    try {
+      return [...routed, ...(await this.#ports.publish(network, { ...endpoint, ipv4 }, rest))];
+    } catch (error) {
+      await this.#routed.close(endpoint, routed);
+      throw error;
+    }
   }
 
   async unpublish(endpoint: EndpointSpec, which?: readonly Publication[]): Promise<void> {
+    await this.#routed.close(endpoint, which);
     await this.#ports.unpublish(endpoint, which);
   }
 
@@ -118,7 +139,9 @@ export class BridgeDriver implements NetworkDriver {
       }
     }
     const ruled = networks.map((entry) => ({ ...entry, network: this.#ruled(entry.network) }));
-    await this.#ports.restore(ruled);
+    const rest = this.#routed.restore(ruled);
+    await this.#firewall.setRouted(this.#routed.ports());
+    await this.#ports.restore(rest);
     await this.#plugAgain(networks);
     await this.#clearLeftovers(networks, living);
   }

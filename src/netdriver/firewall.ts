@@ -22,6 +22,7 @@ import { bareAddress } from './addressing.ts';
 import { concernsForwarding, ForeignForward } from './foreign-forward.ts';
 import { InputFeed } from './input-feed.ts';
 import type { NetworkSpec } from './netdriver.ts';
+import type { RoutedPort } from './routed-ports.ts';
 import { bridgesOf } from './ruled-network.ts';
 import { type PortMapping, ruleset } from './ruleset.ts';
 import { withoutFiltered } from './ruleset-filtered.ts';
@@ -48,6 +49,7 @@ export class Firewall {
   readonly #own = new Set<number>();
   readonly #ports = new Set<PortMapping>();
   #networks: readonly NetworkSpec[] = [];
+  #routed: readonly RoutedPort[] = [];
   #monitor: NetlinkMonitor | undefined;
   #release: (() => void) | undefined;
   #repair: NodeJS.Timeout | undefined;
@@ -75,6 +77,12 @@ export class Firewall {
     this.#networks = networks;
     await this.#apply();
     await this.#mutex.run('foreign', () => this.#settleForeign());
+  }
+
+  /** Opens these ports at containers' own addresses, and no others. */
+  async setRouted(ports: readonly RoutedPort[]): Promise<void> {
+    this.#routed = ports;
+    if (this.#installed) await this.#apply();
   }
 
   /** Replaces networks and ports in one go. */
@@ -154,6 +162,7 @@ export class Firewall {
       const script = ruleset(this.#table, {
         networks: this.#networks,
         ports: [...this.#ports],
+        routed: this.#routed,
         foreignBridges: this.#foreign.bridges,
         filtered: this.#filtered,
       });

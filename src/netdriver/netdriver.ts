@@ -99,9 +99,20 @@ export interface NetworkSpec {
   readonly masquerade: boolean;
   /** Default address for publications (`com.docker.network.bridge.host_binding_ipv4`). */
   readonly hostBinding: string;
+  /** How packets get in and out; without: `nat` for both families. */
+  readonly gatewayModes?: { readonly ipv4: GatewayMode; readonly ipv6: GatewayMode };
+  /** The bridge gets no IPv4 address; somebody else is the gateway. */
+  readonly inhibitIPv4?: boolean;
   /** What the interfaces of a macvlan or ipvlan network lie on. */
   readonly parent?: ParentSpec;
 }
+
+/**
+ * `nat`: source NAT to the outside, published ports at ports of the host. `nat-unprotected`: the same, and who knows a
+ * container's address reaches all its ports. `routed`: no NAT, published ports at the container's own address.
+ * `isolated`: the host has no address in the network.
+ */
+export type GatewayMode = 'nat' | 'nat-unprotected' | 'routed' | 'isolated';
 
 export interface ParentSpec {
   /**

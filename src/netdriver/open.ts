@@ -39,7 +39,7 @@ export function openNetworking(options: {
   const firewall = new Firewall({ table: options.table, filtered: options.filtered ?? false, log });
   const ports = new PublishedPorts({ firewall, notify: onPort, log });
   const bridges = new BridgeGroups({ route, portLimit: options.portLimit });
-  const bridge = new BridgeDriver({ route, bridges, ports, log });
+  const bridge = new BridgeDriver({ route, bridges, ports, firewall, log });
   return {
     drivers: [
       bridge,

@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { bareAddress, parseCidr } from './addressing.ts';
-import type { NetworkSpec, Publication } from './netdriver.ts';
+import type { GatewayMode, NetworkSpec, Publication } from './netdriver.ts';
+import { gatewayMode, type RoutedPort } from './routed-ports.ts';
 import { bridgesOf, furtherBridgesOf, insidePairs, isGrown, type RuledNetwork } from './ruled-network.ts';
 import { feedLinks, filteredRuleset } from './ruleset-filtered.ts';
 
@@ -18,6 +19,8 @@ export interface PortMapping {
 export interface FirewallState {
   readonly networks: readonly RuledNetwork[];
   readonly ports: readonly PortMapping[];
+  /** Ports that are open at containers' own addresses. */
+  readonly routed?: readonly RoutedPort[];
   /** Bridges of other engines, whose rules count on a policy of drop to keep everybody else out. */
   readonly foreignBridges: readonly string[];
   /** Published ports obey the host's input policy (ruleset-filtered.ts). */
@@ -105,6 +108,12 @@ ${feed}		ip saddr @subnets drop
 		iifname @internal drop
 		oifname @internal drop
 		oifname @bridges ct status dnat accept
+		oifname @routed meta l4proto icmp accept
+		oifname @routed meta l4proto . ip daddr . th dport @direct accept
+		oifname @routed6 meta l4proto icmpv6 accept
+		oifname @routed6 meta l4proto . ip6 daddr . th dport @direct6 accept
+		iifname != @bridges oifname @unprotected meta nfproto ipv4 accept
+		iifname != @bridges oifname @unprotected6 meta nfproto ipv6 accept
 		oifname @bridges drop
 		iifname @bridges oifname @foreign ct status dnat accept
 		iifname @bridges oifname @foreign drop
@@ -121,6 +130,17 @@ ${feed}		ip saddr @subnets drop
 		ip6 saddr . oifname @home6 accept
 		ip6 saddr @translated6 masquerade
 	}`;
+
+function hasMode(network: NetworkSpec, bits: 32 | 128, mode: GatewayMode): boolean {
+  return gatewayMode(network, bits === 128 ? 'ipv6' : 'ipv4') === mode;
+}
+
+function bridgesWith(networks: readonly RuledNetwork[], bits: 32 | 128, mode: GatewayMode): string[] {
+  return networks
+    .filter((network) => hasMode(network, bits, mode))
+    .flatMap(bridgesOf)
+    .map(quoted);
+}
 
 /** The sets of one family; the rules name those of IPv6 with a 6 at the end. */
 function addressSets(state: FirewallState, bits: 32 | 128): string[] {
@@ -156,9 +176,19 @@ function addressSets(state: FirewallState, bits: 32 | 128): string[] {
       `translated${v6}`,
       type,
       networks
-        .filter((network) => network.masquerade && !network.internal)
+        .filter((network) => network.masquerade && !network.internal && !hasMode(network, bits, 'routed'))
         .flatMap((entry) => subnetsOf(entry, bits)),
       'interval',
+    ),
+    set('set', `routed${v6}`, 'ifname', bridgesWith(networks, bits, 'routed')),
+    set('set', `unprotected${v6}`, 'ifname', bridgesWith(networks, bits, 'nat-unprotected')),
+    set(
+      'set',
+      `direct${v6}`,
+      `inet_proto . ${type} . inet_service`,
+      (state.routed ?? [])
+        .filter(({ address }) => isIPv6(address) === (bits === 128))
+        .map(({ protocol, address, port }) => `${protocol} . ${address} . ${port}`),
     ),
     set(
       'map',

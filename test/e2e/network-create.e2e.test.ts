@@ -142,8 +142,8 @@ test('what is refused, in words that help', async () => {
     [['--subnet', '10.10.0.0/24', '--aux-address', 'a=10.10.0.1'], '(a:10.10.0.1): Address already in use'],
     [['--ipv4=false'], 'without IPv4 is not supported'],
     [
-      ['-o', 'com.docker.network.bridge.gateway_mode_ipv4=routed'],
-      'gateway_mode_ipv4=routed is not supported',
+      ['-o', 'com.docker.network.bridge.gateway_mode_ipv4=isolated'],
+      "gateway mode 'isolated' can only be used for an internal network",
     ],
     [
       ['-o', 'com.docker.network.bridge.enable_icc=maybe'],

@@ -77,7 +77,11 @@ export function portMap(container: Container): PortMap {
   for (const port of container.ports) {
     const key = `${port.containerPort}/${port.protocol}`;
     const bindings = map[key] ?? [];
-    bindings.push({ HostIp: port.hostIp, HostPort: String(port.hostPort), ...problemOf(port) });
+    bindings.push({
+      HostIp: port.hostIp,
+      HostPort: port.hostPort === 0 ? '' : String(port.hostPort),
+      ...problemOf(port),
+    });
     map[key] = bindings;
   }
   return map;
@@ -96,9 +100,9 @@ function withProtocol(port: string): string {
 export function portList(container: Container): Port[] {
   if (!isAlive(container)) return [];
   const ports: Port[] = container.ports.map((port) => ({
-    IP: port.hostIp,
+    // A routed network's port is open at the container's own address.
+    ...(port.hostPort === 0 ? {} : { IP: port.hostIp, PublicPort: port.hostPort }),
     PrivatePort: port.containerPort,
-    PublicPort: port.hostPort,
     Type: port.protocol,
     ...problemOf(port),
   }));

@@ -10,7 +10,7 @@ import {
   parseCidr,
 } from '../../netdriver/addressing.ts';
 import { type AddressBlock, firstHost, freeSubnet } from '../../netdriver/ipam.ts';
-import type { SubnetSpec } from '../../netdriver/netdriver.ts';
+import type { GatewayMode, SubnetSpec } from '../../netdriver/netdriver.ts';
 import type { CreateNetwork, Network } from './networks.ts';
 
 /** Docker's names of a bridge network's options. */
@@ -21,6 +21,9 @@ export const BridgeOption = {
   HOST_BINDING: 'com.docker.network.bridge.host_binding_ipv4',
   NAME: 'com.docker.network.bridge.name',
   MTU: 'com.docker.network.driver.mtu',
+  MODE4: 'com.docker.network.bridge.gateway_mode_ipv4',
+  MODE6: 'com.docker.network.bridge.gateway_mode_ipv6',
+  INHIBIT: 'com.docker.network.bridge.inhibit_ipv4',
 } as const;
 
 const PREDEFINED = new Set(['bridge', 'host', 'none', 'default']);
@@ -75,6 +78,7 @@ export function bridgeNetwork(request: CreateNetwork, around: Surroundings, now:
     icc: booleanOption(options, BridgeOption.ICC, true),
     masquerade: booleanOption(options, BridgeOption.MASQUERADE, true),
     hostBinding,
+    ...gatewayOptions(request),
     createdAt: now,
     scope: 'local',
     enableIPv6: request.enableIPv6,
@@ -87,11 +91,29 @@ export function bridgeNetwork(request: CreateNetwork, around: Surroundings, now:
   };
 }
 
+const GATEWAY_MODES: readonly GatewayMode[] = ['nat', 'nat-unprotected', 'routed', 'isolated'];
+
+/** How packets get in and out, where it is not as usual. */
+function gatewayOptions({ options, internal }: CreateNetwork): Pick<Network, 'gatewayModes' | 'inhibitIPv4'> {
+  const mode = (name: string): GatewayMode => {
+    const text = options[name] || 'nat';
+    const found = GATEWAY_MODES.find((known) => known === text);
+    if (!found)
+      throw new TareError('invalid', `unknown gateway mode ${text}: use ${GATEWAY_MODES.join(', ')}`);
+    if (found === 'isolated' && !internal) {
+      throw new TareError('invalid', "gateway mode 'isolated' can only be used for an internal network");
+    }
+    return found;
+  };
+  const gatewayModes = { ipv4: mode(BridgeOption.MODE4), ipv6: mode(BridgeOption.MODE6) };
+  return {
+    ...(gatewayModes.ipv4 === 'nat' && gatewayModes.ipv6 === 'nat' ? {} : { gatewayModes }),
+    ...(booleanOption(options, BridgeOption.INHIBIT, false) ? { inhibitIPv4: true } : {}),
+  };
+}
+
 /** Options of Docker that would change what a network does and that we do not have: better refused than ignored. */
 const REFUSED_OPTIONS: ReadonlyArray<readonly [name: string, harmless: RegExp]> = [
-  ['com.docker.network.bridge.gateway_mode_ipv4', /^(nat)?$/],
-  ['com.docker.network.bridge.gateway_mode_ipv6', /^(nat)?$/],
-  ['com.docker.network.bridge.inhibit_ipv4', /^(0|f|F|FALSE|false|False)?$/],
   ['com.docker.network.container_iface_prefix', /^(eth)?$/],
   ['com.docker.network.enable_ipv4', /^(1|t|T|TRUE|true|True)?$/],
 ];
