@@ -141,10 +141,14 @@ test('an address is reserved once, and options that would change a network are r
   make(subnet('10.9.0.0/24', { gateway: '10.9.0.9', auxAddresses: { a: '10.9.0.1' } }));
   const option = (name: string, value: string) => () =>
     make({ options: { [`com.docker.network.${name}`]: value } });
-  expect(option('bridge.gateway_mode_ipv4', 'routed')).toThrow('is not supported');
-  expect(option('bridge.gateway_mode_ipv6', 'isolated')).toThrow('is not supported');
-  expect(option('bridge.inhibit_ipv4', 'true')).toThrow('is not supported');
+  expect(option('bridge.gateway_mode_ipv4', 'open')).toThrow('unknown gateway mode open');
+  expect(option('bridge.gateway_mode_ipv6', 'isolated')).toThrow('only be used for an internal network');
+  expect(option('bridge.gateway_mode_ipv4', 'routed')().gatewayModes).toEqual({
+    ipv4: 'routed',
+    ipv6: 'nat',
+  });
+  expect(option('bridge.inhibit_ipv4', 'true')().inhibitIPv4).toBe(true);
   expect(option('enable_ipv4', 'false')).toThrow('is not supported');
-  option('bridge.gateway_mode_ipv4', 'nat')();
-  option('bridge.inhibit_ipv4', 'false')();
+  expect(option('bridge.gateway_mode_ipv4', 'nat')().gatewayModes).toBeUndefined();
+  expect(option('bridge.inhibit_ipv4', 'false')().inhibitIPv4).toBeUndefined();
 });
