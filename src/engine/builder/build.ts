@@ -238,7 +238,8 @@ export class Build {
     }
     const { chain } = await this.#solver.resultOf(target.vertex);
     const epoch = request.sourceDateEpoch;
-    const timeOf = (at: number): string => new Date(epoch === undefined ? at : epoch * 1000).toISOString();
+    const timeOf = (at: number): string =>
+      new Date(epoch === undefined ? at : epoch * 1000).toISOString().replace('.000Z', 'Z');
     const begun = epoch === undefined ? target.base.created : timeOf(0);
     const own = historyOf(
       target,

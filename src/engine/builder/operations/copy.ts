@@ -9,6 +9,7 @@ import { changedMode, type ModeChange, parseModeChange } from '../dockerfile/fil
 import { type Chain, keyOf, type Operation, type Prepared, type Task } from '../graph/graph.ts';
 import { type Added, addSources, isRemote } from '../sources/add.ts';
 import { unpackable } from '../sources/archives.ts';
+import { epochKey } from './clamp-times.ts';
 import type { ContextTree } from './context-tree.ts';
 import { type CopyAttributes, copyMembers } from './copy-members.ts';
 import { type CopyPlan, planCopy } from './copy-plan.ts';
@@ -70,10 +71,11 @@ class Copy {
     }
     const { sources, destination, chown, chmod, exclude, parents } = request;
     const words = { sources, destination, chown, chmod, exclude, parents };
+    const epoch = epochKey(this.#environment.request);
     const close = (): Promise<void> => this.#close();
     if (context === undefined) {
       // Equal contents under another name may end elsewhere: the names count.
-      const key = keyOf(name, 'keeps owners', this.#target.id, this.#from?.id, words);
+      const key = keyOf(name, 'keeps owners', this.#target.id, this.#from?.id, words, ...epoch);
       return { key, close, run: () => this.#limited(() => this.#runFromChain()) };
     }
     const tree = await this.#environment.context(context);
@@ -81,7 +83,7 @@ class Copy {
     const whole = added?.whole ?? request;
     const plan = await planCopy(whole, tree.root);
     const digest = await digestOf(plan, whole, tree, this.#change);
-    const key = keyOf(name, this.#target.id, digest, added?.key ?? '', words);
+    const key = keyOf(name, this.#target.id, digest, added?.key ?? '', words, ...epoch);
     const run = async (): Promise<string | undefined> => {
       if (added && added.archives.length > 0) return await this.#unpack(added, tree);
       return await this.#store(plan, whole, tree.root);

@@ -1,6 +1,7 @@
 import { toByteString } from '../../../archive/byte-string.ts';
 import { TareError } from '../../../base/errors.ts';
 import { type Chain, EMPTY_CHAIN, keyOf, type Operation } from '../graph/graph.ts';
+import { epochKey } from './clamp-times.ts';
 import { rootOf } from './copy.ts';
 import { directoryMembers } from './copy-members.ts';
 import type { Environment } from './environment.ts';
@@ -13,7 +14,7 @@ export function makeDirectoryOperation(path: string, user: string, environment: 
     kind: 'operation',
     async prepare([chain = EMPTY_CHAIN]) {
       return {
-        key: keyOf('WORKDIR', chain.id, path, user),
+        key: keyOf('WORKDIR', chain.id, path, user, ...epochKey(environment.request)),
         run: () => make(path, user, chain, environment),
         close: async () => {},
       };

@@ -6,6 +6,7 @@ import type { CreateContainer, HostConfig } from '../../containers/model.ts';
 import type { Image } from '../../images/images.ts';
 import { type Chain, EMPTY_CHAIN, keyOf, type Operation, type Task } from '../graph/graph.ts';
 import type { CacheMounts } from './cache-mounts.ts';
+import { clampTimes, epochKey } from './clamp-times.ts';
 import type { Environment } from './environment.ts';
 import { MountMaker, mountKeys, type PlannedMount } from './run-mounts.ts';
 
@@ -51,6 +52,7 @@ export function runOperation(run: RunOperation, environment: Environment, caches
         [run.command, run.script, run.keyEnv, run.network, run.devices, extraHosts],
         { User, WorkingDir, Env },
         await mountKeys(run.mounts, inputs, environment),
+        ...epochKey(environment.request),
       );
       return {
         key,
@@ -77,10 +79,11 @@ async function perform(
     for (const mount of run.mounts) await made.add(mount);
     if (run.script) await made.file(run.script.path, run.script.content, 0o755);
     const { containers, layers, layerOf } = environment;
+    const { sourceDateEpoch: epoch } = environment.request;
     const { id } = await containers.create(containerOf(run, chain, made, environment));
     try {
       await runToEnd(id, run, environment, task);
-      return (await layers.applyLayer(undefined, layerOf(id, made.hidden))).diffId;
+      return (await layers.applyLayer(undefined, clampTimes(layerOf(id, made.hidden), epoch))).diffId;
     } finally {
       // The next step does not need it gone.
       environment.later(containers.remove(id, { force: true, volumes: true, link: false }));
