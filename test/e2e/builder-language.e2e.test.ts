@@ -166,8 +166,9 @@ test('a repository is a context, with ref and folder', async () => {
 }, 90_000);
 
 test('builds warn; with error=true they fail before anything runs', async () => {
-  const warned = await build('FROM busybox\nCMD x\n', {}, '-t', 'language:warned');
+  const warned = await build('FROM busybox\nCMD x\n', {}, '--build-arg', 'NONE=1', '-t', 'language:warned');
   expect(warned.code).toBe(0);
+  expect(warned.stdout + warned.stderr).toContain('One or more build-args [NONE] were not consumed');
   expect(warned.stdout + warned.stderr).toContain('JSONArgsRecommended: JSON arguments recommended for CMD');
   const failed = await build(
     '# check=error=true\nFROM busybox\nRUN echo ran\nCMD x\n',
@@ -192,6 +193,11 @@ test('what is from scratch has a PATH to add to', async () => {
 test.each([
   ['FROM busybox\nRNU x\n', 2, 'unknown instruction: RNU (did you mean RUN?)'],
   ['FROM busybox AS a\nCOPY --from=b / /\nFROM a AS b\n', 2, 'circular dependency detected on stage: b'],
+  [
+    'FROM busybox AS builder\nFROM busybox\nCOPY --from=buidler / /\n',
+    3,
+    '(did you mean the stage builder?)',
+  ],
   ['FROM busybox\nCOPY --from=4 / /\n', 2, 'invalid stage index 4'],
   ['FROM busybox\n\nCOPY \\\n  missing /\n', 3, 'not found'],
   ['FROM busybox\nUSER ${U:?say who}\n', 2, 'U: say who'],

@@ -13,6 +13,8 @@ export class BaseImages {
   readonly #vertexId: (...parts: readonly unknown[]) => string;
   readonly #vertices = new Map<string, Vertex>();
   readonly #found = new Map<string, Image>();
+  /** What else a name may have meant, to be told when there is no such image; empty: nothing. */
+  hint: (name: string) => string = () => '';
 
   constructor(
     images: Pick<ImageService, 'find' | 'pull'>,
@@ -64,7 +66,10 @@ export class BaseImages {
   }
 
   async #take(name: string, task: Task): Promise<readonly string[]> {
-    const image = await this.#named(this.#referenceOf(name), task);
+    const image = await this.#named(this.#referenceOf(name), task).catch((error) => {
+      if (error instanceof TareError && error.kind !== 'cancelled') error.message += this.hint(name);
+      throw error;
+    });
     const layers = image.config.rootfs.diff_ids;
     // Asking holds them until the build ends.
     const missing = layers.find((diffId) => !this.#work.layers.hasLayer(diffId));

@@ -30,14 +30,37 @@ export async function buildWarnings(
   const found = lint({ file, compiled, given, platform, ignored, environmentOf }, options);
   const failure = lintFailure(found, options);
   if (failure) throw failure;
-  return found.map(({ rule, description, url, text, span }) => ({
-    kind: 'warning',
-    rule,
-    detail: description,
-    url,
-    text,
-    span,
-  }));
+  return [
+    ...found.map(
+      ({ rule, description, url, text, span }): BuildWarning => ({
+        kind: 'warning',
+        rule,
+        detail: description,
+        url,
+        text,
+        span,
+      }),
+    ),
+    ...unusedArguments(compiled, args),
+  ];
+}
+
+/** Arguments that count although no ARG names them. */
+const ALWAYS = /^(?:(?:HTTP|HTTPS|FTP|NO|ALL)_PROXY|SOURCE_DATE_EPOCH|BUILDKIT_.*)$/i;
+
+/** What was given and nothing declares, in the words of Docker's classic builder. */
+function unusedArguments(
+  { globals, stages }: CompiledDockerfile,
+  args: WarningSources['args'],
+): BuildWarning[] {
+  const declared = new Set(
+    [...globals, ...stages.flatMap(({ instructions }) => instructions)].flatMap((step) =>
+      step.kind === 'arg' ? step.args.map(({ name }) => name) : [],
+    ),
+  );
+  const unused = Object.keys(args).filter((name) => !declared.has(name) && !ALWAYS.test(name));
+  if (unused.length === 0) return [];
+  return [{ kind: 'warning', text: `One or more build-args [${unused.sort().join(' ')}] were not consumed` }];
 }
 
 async function ignoreRules(context: string): Promise<PathPatterns | undefined> {

@@ -10,7 +10,13 @@ import { compile } from './dockerfile/compile.ts';
 import { DockerfileError, withExcerpt } from './dockerfile/dockerfile-error.ts';
 import type { CompiledDockerfile } from './dockerfile/instructions.ts';
 import { type ParsedDockerfile, parseDockerfile } from './dockerfile/parse.ts';
-import { type ResolvedStage, resolveStages, stageNamed, stagesFor } from './dockerfile/stage-graph.ts';
+import {
+  type ResolvedStage,
+  resolveStages,
+  stageHint,
+  stageNamed,
+  stagesFor,
+} from './dockerfile/stage-graph.ts';
 import { keyOf, type Vertex } from './graph/graph.ts';
 import { type Solved, Solver } from './graph/solver.ts';
 import type { CacheMounts } from './operations/cache-mounts.ts';
@@ -78,6 +84,7 @@ export class Build {
       (name) => args[name] ?? undefined,
       (name) => builtin[name],
     );
+    this.#bases.hint = (name) => stageHint(stages, name);
     const needed = stagesFor(stages, target);
     const goal = needed.at(-1);
     if (!goal) throw new TareError('internal', 'a build without stages');

@@ -33,6 +33,7 @@ const SAFE = [
   'advice.detachedHead=false',
   'credential.helper=',
 ];
+const STOP_WITHIN_MS = 3000;
 /** Of standard error, in characters. */
 const TOLD = 2000;
 
@@ -46,23 +47,24 @@ export function gitProgram({ home, agent, signal }: GitProgramOptions): Git {
     );
   }
   const env = environment(home, agent);
+  // What git starts is stopped and waited for with it: this process must not inherit it, since it leaves processes of
+  // its own session to whoever started them. (A session of its own would do for git, but then the daemon takes it for
+  // an orphan of a container.)
+  const init = Bun.which('tini');
+  const guard = init === null ? [] : [init, '-s', '-g', '--'];
   const settings = SAFE.flatMap((setting) => ['-c', setting]);
   return async (directory, args) => {
-    const child = Bun.spawn([program, ...settings, ...args], {
+    const child = Bun.spawn([...guard, program, ...settings, ...args], {
       cwd: directory,
       env,
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'pipe',
-      // Its own group: what git has started is stopped with it.
-      detached: true,
     });
+    let last: Timer | undefined;
     const stop = (): void => {
-      try {
-        process.kill(-child.pid, 'SIGKILL');
-      } catch {
-        // It has ended.
-      }
+      child.kill('SIGTERM');
+      last ??= setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
     };
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
@@ -77,6 +79,7 @@ export function gitProgram({ home, agent, signal }: GitProgramOptions): Git {
       throw new TareError('invalid', lastLines(complaint) || `git ${args[0]} ended with code ${code}`);
     } finally {
       signal.removeEventListener('abort', stop);
+      clearTimeout(last);
     }
   };
 }
