@@ -43,7 +43,7 @@ function host(over: Partial<HostConfig> = {}, resources: object = {}): HostConfi
 
 describe('withDefaults', () => {
   test('fills in what was left open', () => {
-    expect(withDefaults(host(), DEFAULTS)).toMatchObject({
+    expect(withDefaults(host(), DEFAULTS, 2)).toMatchObject({
       networkMode: 'bridge',
       shmSize: 1024,
       ipcMode: 'shareable',
@@ -67,7 +67,7 @@ describe('withDefaults', () => {
       },
       { ulimits: [{ name: 'nofile', soft: 9, hard: 9 }], memory: 10 },
     );
-    expect(withDefaults(asked, DEFAULTS)).toMatchObject({
+    expect(withDefaults(asked, DEFAULTS, 2)).toMatchObject({
       shmSize: 7,
       ipcMode: 'private',
       init: false,
@@ -85,6 +85,21 @@ describe('withDefaults', () => {
   });
 
   test('no resolver of its own, no settings for one', () => {
-    expect(withDefaults(host({ networkMode: 'host' }), DEFAULTS).dns).toEqual([]);
+    expect(withDefaults(host({ networkMode: 'host' }), DEFAULTS, 2).dns).toEqual([]);
   });
+
+  test.each([
+    [1, false, '', 'host'],
+    [2, false, '', 'private'],
+    [2, true, '', 'private'],
+    [1, false, 'private', 'private'],
+    [1, true, 'private', 'host'],
+    [2, true, 'host', 'host'],
+  ] as const)(
+    'cgroup v%d, privileged %p, configured %p: %s',
+    (version, privileged, cgroupnsMode, expected) => {
+      const made = withDefaults(host({ privileged }), { ...DEFAULTS, cgroupnsMode }, version);
+      expect(made.cgroupnsMode).toBe(expected);
+    },
+  );
 });

@@ -22,8 +22,15 @@ export interface ContainerDefaults {
 }
 
 /** A new container's settings with what Docker and the daemon's configuration fill in. They stay as they are then. */
-export function withDefaults(host: HostConfig, defaults: ContainerDefaults): HostConfig {
+export function withDefaults(
+  host: HostConfig,
+  defaults: ContainerDefaults,
+  cgroupVersion: 1 | 2,
+): HostConfig {
   const { resources } = host;
+  // On v1 a privileged container cannot have a cgroup namespace of its own.
+  const always = cgroupVersion === 1 && host.privileged ? 'host' : '';
+  const usual = cgroupVersion === 1 ? 'host' : 'private';
   const { memory, memorySwap } = resources;
   const asked = new Set(resources.ulimits.map(({ name }) => name));
   const further = defaults.ulimits.filter(({ name }) => !asked.has(name));
@@ -35,7 +42,7 @@ export function withDefaults(host: HostConfig, defaults: ContainerDefaults): Hos
     networkMode: host.networkMode === '' || host.networkMode === 'default' ? 'bridge' : host.networkMode,
     shmSize: host.shmSize || defaults.shmSize,
     ipcMode: host.ipcMode || defaults.ipcMode,
-    cgroupnsMode: host.cgroupnsMode || defaults.cgroupnsMode,
+    cgroupnsMode: host.cgroupnsMode || always || defaults.cgroupnsMode || usual,
     runtime: host.runtime || 'crun',
     init: host.init ?? (defaults.init ? true : null),
     securityOpt: withPrivilegesKept(host.securityOpt, defaults.noNewPrivileges),

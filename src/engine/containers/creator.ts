@@ -75,7 +75,7 @@ export class ContainerCreator {
     const image = request.base ?? images.get(request.config.image);
     checkReferences(request, image, (ref) => set.find(ref));
     const config = this.#mergedConfig(id, request, image);
-    const asked = withDefaults(request.hostConfig, this.#parts.defaults());
+    const asked = withDefaults(request.hostConfig, this.#parts.defaults(), this.#parts.machine.cgroupVersion);
     checkModes(request.config.hostname, asked);
     const kept = keptUser(asked.usernsMode);
     if (kept && request.config.user === '') config.user = `${kept.uid}:${kept.gid}`;

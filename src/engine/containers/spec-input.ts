@@ -110,8 +110,6 @@ function chooseNamespaces(container: Container, facts: StartFacts): NamespaceCho
     }
     return parsed.word === 'host' ? 'host' : 'private';
   };
-  // cgroup namespaces are the default on v2 only, and not for privileged containers.
-  const hostCgroups = facts.machine.cgroupVersion === 1 || hostConfig.privileged;
   return {
     network:
       facts.network === undefined
@@ -122,7 +120,7 @@ function chooseNamespaces(container: Container, facts: StartFacts): NamespaceCho
     pid: choose(hostConfig.pidMode, 'PID', 'pid'),
     ipc: choose(hostConfig.ipcMode, 'IPC', 'ipc'),
     uts: hostConfig.utsMode === 'host' ? 'host' : 'private',
-    cgroup: hostConfig.cgroupnsMode === '' ? (hostCgroups ? 'host' : 'private') : cgroupMode(hostConfig),
+    cgroup: cgroupMode(hostConfig, facts.machine.cgroupVersion),
   };
 }
 
@@ -138,8 +136,10 @@ function chooseUserNamespace(container: Container, facts: StartFacts): SpecInput
   return mapping;
 }
 
-function cgroupMode(hostConfig: Container['hostConfig']): 'host' | 'private' {
-  return hostConfig.cgroupnsMode === 'host' ? 'host' : 'private';
+/** Rows of earlier versions say nothing, which is the cgroup version's own default. */
+function cgroupMode({ cgroupnsMode }: Container['hostConfig'], version: 1 | 2): 'host' | 'private' {
+  if (cgroupnsMode === '') return version === 1 ? 'host' : 'private';
+  return cgroupnsMode === 'host' ? 'host' : 'private';
 }
 
 /** Shared memory follows the IPC mode: shared ones need a directory of the host that both can mount. */
