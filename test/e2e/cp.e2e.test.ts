@@ -1,9 +1,10 @@
 /** `cp` by Docker's rules: both clients, into and out of a container, for each kind of source and target. */
-import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { must } from '../support/command.ts';
-import { type Client, startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { CLIENTS, type Client, startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { tarBytes } from '../support/tar-bytes.ts';
 
 let daemon: TestDaemon;
 let place: string;
@@ -112,3 +113,58 @@ test.each(['in', 'out'] as const)(
   },
   300_000,
 );
+
+describe.each(CLIENTS)('%s cp with -', (client) => {
+  test('to stdout: a tar with owners, modes, links and times of a container that has ended; nothing else is said', async () => {
+    const script =
+      'mkdir -p /d/sub; echo text >/d/file; chown 12:34 /d/file; chmod 640 /d/file; ln -s file /d/link; ln /d/file /d/hard; touch -d "2001-02-03 04:05:06" /d/sub';
+    const id = await daemon.ok(client, ['run', '-d', 'busybox', 'sh', '-c', script]);
+    await daemon.ok(client, ['wait', id]);
+    const local = join(place, `stdout-${client}`);
+    mkdirSync(local);
+    const command = [
+      ...daemon.argvOf(client, ['cp', `${id}:/d`, '-']).map((word) => `'${word}'`),
+      '| tar -xC',
+      local,
+    ];
+    await must(['sh', '-c', command.join(' ')], { env: daemon.env() });
+    expect(readFileSync(join(local, 'd/file'), 'utf8')).toBe('text\n');
+    const file = statSync(join(local, 'd/file'));
+    expect([file.uid, file.gid, file.mode & 0o7777, file.nlink]).toEqual([12, 34, 0o640, 2]);
+    expect(readlinkSync(join(local, 'd/link'))).toBe('file');
+    expect(statSync(join(local, 'd/sub')).mtime.toISOString()).toBe('2001-02-03T04:05:06.000Z');
+    const missing = await daemon.client(client, ['cp', `${id}:/nope`, '-']);
+    expect([missing.code, missing.stdout]).toEqual([1, '']);
+    expect(missing.stderr).toContain(`Could not find the file /nope in container ${id}`);
+    await daemon.ok(client, ['rm', id]);
+  }, 60_000);
+
+  test('from stdin: into a directory only, also compressed; what is no tar is refused, and a cut one', async () => {
+    const id = await daemon.ok(client, ['create', 'busybox', 'sh', '-c', 'cat /tmp/in/a /tmp/b']);
+    const tar = tarBytes([
+      { name: 'in/', type: '5' },
+      { name: 'in/a', content: 'first ' },
+      { name: 'b', content: 'second' },
+    ]);
+    const input = (bytes: Uint8Array, target: string) =>
+      daemon.client(client, ['cp', '-', target], { input: bytes });
+    expect((await input(tar, `${id}:/tmp`)).code).toBe(0);
+    expect(await daemon.ok(client, ['start', '-a', id])).toBe('first second');
+    const changed = tarBytes([{ name: 'b', content: 'third' }]);
+    expect((await input(Bun.gzipSync(new Uint8Array(changed)), `${id}:/tmp/`)).code).toBe(0);
+    expect(await daemon.ok(client, ['start', '-a', id])).toBe('first third');
+    for (const target of [`${id}:/no/such`, `${id}:/tmp/b`]) {
+      const refused = await input(tar, target);
+      expect([refused.code, refused.stderr.trim()]).toEqual([
+        1,
+        `destination "${target}" must be a directory`,
+      ]);
+    }
+    for (const bytes of [Buffer.from('this is no archive'.repeat(100)), tar.subarray(0, 700)]) {
+      expect((await input(bytes, `${id}:/tmp`)).code).toBe(1);
+    }
+    const both = await daemon.client(client, ['cp', '-', '-']);
+    expect(both.code).toBe(1);
+    await daemon.ok(client, ['rm', id]);
+  }, 60_000);
+});
