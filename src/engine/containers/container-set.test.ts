@@ -28,6 +28,25 @@ const A = `ab${'0'.repeat(62)}`;
 const B = `ac${'0'.repeat(62)}`;
 
 describe('ContainerSet', () => {
+  test('tells of changes of names, addresses and life, and of no others', () => {
+    const set = new ContainerSet(rows());
+    set.add(container(A, 'one'));
+    const changes = (body: () => void): boolean => {
+      const before = set.namesVersion;
+      body();
+      return set.namesVersion !== before;
+    };
+    expect(changes(() => set.updateState(A, { status: 'running' }))).toBe(true);
+    const health = { status: 'healthy' as const, failingStreak: 0, log: [] };
+    expect(changes(() => set.note(A, { health }))).toBe(false);
+    expect(changes(() => set.updateState(A, { status: 'paused' }))).toBe(false);
+    expect(changes(() => set.update(A, { endpoints: [] }))).toBe(true);
+    expect(changes(() => set.update(A, { name: 'two' }))).toBe(true);
+    expect(changes(() => set.record(A, { ports: [] }))).toBe(false);
+    expect(changes(() => set.updateState(A, { status: 'exited' }))).toBe(true);
+    expect(changes(() => set.remove(A))).toBe(true);
+  });
+
   test('finds by id, name, slash name and unique prefix', () => {
     const set = new ContainerSet(rows());
     set.add(container(A, 'one'));

@@ -24,7 +24,7 @@ export class ContainerSet {
   readonly #reserved = new Map<string, string>();
   /** Ids whose row lags behind: the disk took no more. */
   readonly #unsaved = new Set<string>();
-  #version = 0;
+  #namesVersion = 0;
 
   constructor(rows: ContainerRows) {
     this.#rows = rows;
@@ -32,14 +32,14 @@ export class ContainerSet {
   }
 
   #index(container: Container): void {
-    this.#version++;
+    if (otherNames(this.#byId.get(container.id), container)) this.#namesVersion++;
     this.#byId.set(container.id, container);
     this.#idByName.set(container.name, container.id);
   }
 
-  /** Another number after every change. */
-  get version(): number {
-    return this.#version;
+  /** Another number after every change of what others find containers by; a health check's result is none. */
+  get namesVersion(): number {
+    return this.#namesVersion;
   }
 
   /** Holds `name` for `id` until it is added or released. Throws `conflict` in Docker's words. */
@@ -128,7 +128,7 @@ export class ContainerSet {
     const container = this.#byId.get(id);
     if (!container) return;
     this.#rows.delete(id);
-    this.#version++;
+    this.#namesVersion++;
     this.#byId.delete(id);
     this.#idByName.delete(container.name);
   }
@@ -199,4 +199,14 @@ function rowOf(container: Container): ContainerRow {
     createdAt: container.createdAt,
     document: JSON.stringify(container),
   };
+}
+
+function otherNames(before: Container | undefined, after: Container): boolean {
+  return (
+    !before ||
+    before.name !== after.name ||
+    before.config !== after.config ||
+    before.endpoints !== after.endpoints ||
+    isAlive(before.state) !== isAlive(after.state)
+  );
 }

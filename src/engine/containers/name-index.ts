@@ -13,16 +13,16 @@ interface Names {
 
 /** Names and addresses of living containers, network by network, as the resolver asks for them. */
 export class NameIndex implements NameSource {
-  readonly #set: Pick<ContainerSet, 'list' | 'byId' | 'version'>;
+  readonly #set: Pick<ContainerSet, 'list' | 'byId' | 'namesVersion'>;
   #version = -1;
   #networks = new Map<string, Names>();
 
-  constructor(set: Pick<ContainerSet, 'list' | 'byId' | 'version'>) {
+  constructor(set: Pick<ContainerSet, 'list' | 'byId' | 'namesVersion'>) {
     this.#set = set;
   }
 
   get version(): number {
-    return this.#set.version;
+    return this.#set.namesVersion;
   }
 
   addresses(containerId: string, name: string): NamedAddresses | undefined {
@@ -54,8 +54,8 @@ export class NameIndex implements NameSource {
 
   /** Made again only when a container has changed since. */
   #current(): Map<string, Names> {
-    if (this.#version === this.#set.version) return this.#networks;
-    this.#version = this.#set.version;
+    if (this.#version === this.#set.namesVersion) return this.#networks;
+    this.#version = this.#set.namesVersion;
     this.#networks = new Map();
     // The oldest first: a name that two containers claim is then given in their order.
     for (const container of this.#set.list().reverse()) {
