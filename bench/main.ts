@@ -5,6 +5,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { busyboxTar } from '../test/support/busybox-image.ts';
+import { BUILD_WORKLOADS } from './build-workloads.ts';
 import { COPY_WORKLOADS } from './copy-workloads.ts';
 import { DNS_WORKLOADS } from './dns-workloads.ts';
 import { DockerEngine } from './dockerd.ts';
@@ -27,6 +28,7 @@ import { WORKLOADS as ENGINE_WORKLOADS, median, type Workload } from './workload
 const WORKLOADS = [
   ...ENGINE_WORKLOADS,
   ...LIFECYCLE_WORKLOADS,
+  ...BUILD_WORKLOADS,
   ...COPY_WORKLOADS,
   ...DNS_WORKLOADS,
   ...IMAGE_WORKLOADS,
