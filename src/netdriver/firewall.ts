@@ -238,7 +238,10 @@ export class Firewall {
         this.#log.warn('somebody changed our firewall table; putting it back', { table: this.#table });
         await this.#apply();
       }
-      if (forward) await this.#mutex.run('foreign', () => this.#settleForeign());
+      if (forward) {
+        this.#foreign.lookAgain();
+        await this.#mutex.run('foreign', () => this.#settleForeign());
+      }
     } catch (error) {
       this.#log.error('the firewall rules could not be put back', { error });
     }

@@ -9,6 +9,7 @@ import {
   type NftNotification,
 } from '../kernel/netlink/nftables.ts';
 import type { NetlinkSocket } from '../kernel/netlink/socket.ts';
+import { planNftAccepts } from './foreign-nft-plan.ts';
 import { acceptRule, planAccepts } from './foreign-plan.ts';
 
 /** True when a foreign change may concern what `ForeignForward` looks at. */
@@ -38,6 +39,11 @@ export class ForeignForward {
     this.#log = options.log;
   }
 
+  /** Somebody changed a foreign chain: those that needed nothing are looked at again. */
+  lookAgain(): void {
+    this.#clean.clear();
+  }
+
   /** Adds what is missing for `bridges`, and removes our rules for others. Runs no process when none is needed. */
   async settle(bridges: readonly string[]): Promise<void> {
     const chains = listBaseChains(this.#socket).filter((chain) => chain.hook === HOOK_FORWARD);
@@ -47,9 +53,10 @@ export class ForeignForward {
       const key = `${chain.family} ${chain.table} ${chain.name}`;
       // A policy of accept needs nothing of ours; a first look finds what a crash or a change of policy left.
       if (chain.policy !== 'drop' && this.#clean.has(key)) continue;
+      let closed = chain.policy === 'drop';
       if (isIptables(chain)) foreign.push(...(await this.#settleIptables('iptables-nft', bridges)));
-      else await this.#settleNft(chain, bridges);
-      if (chain.policy === 'drop') this.#clean.delete(key);
+      else closed = await this.#settleNft(chain, bridges);
+      if (closed) this.#clean.delete(key);
       else this.#clean.add(key);
     }
     if (usesLegacyTables()) foreign.push(...(await this.#settleIptables('iptables-legacy', bridges)));
@@ -80,47 +87,28 @@ export class ForeignForward {
     return plan.foreignBridges;
   }
 
-  /** The same in a chain of somebody's own nftables policy. */
-  async #settleNft(chain: BaseChain, bridges: readonly string[]): Promise<void> {
+  /** The same in a chain of somebody's own nftables policy, or firewalld's. True when it lets nothing pass by itself. */
+  async #settleNft(chain: BaseChain, bridges: readonly string[]): Promise<boolean> {
     const family = chain.family === NftFamily.INET ? 'inet' : 'ip';
     const listed = await run(['nft', '-j', '-a', 'list', 'chain', family, chain.table, chain.name]);
-    if (listed === undefined) return;
-    const wanted = chain.policy === 'drop' ? bridges : [];
-    const present = new Map<string, number[]>();
-    for (const { comment, handle } of rulesOf(listed)) {
-      if (!comment.startsWith(`tare:${this.#table}:`)) continue;
-      present.set(comment, [...(present.get(comment) ?? []), handle]);
-    }
-    for (const bridge of wanted) {
-      const comment = acceptRule(this.#table, bridge);
-      const have = present.get(comment);
-      present.delete(comment);
-      if (have?.length === 2) continue;
-      for (const handle of have ?? []) await this.#deleteNft(family, chain, handle);
+    if (listed === undefined) return false;
+    const plan = planNftAccepts(listed, this.#table, bridges, chain.policy);
+    for (const handle of plan.remove) await this.#deleteNft(family, chain, handle);
+    for (const bridge of plan.add) {
+      const at = plan.before === undefined ? ['add'] : ['insert'];
+      const place = plan.before === undefined ? [] : ['handle', String(plan.before)];
+      const comment = ['comment', `"${acceptRule(this.#table, bridge)}"`];
       for (const side of ['iifname', 'oifname']) {
-        await run([
-          'nft',
-          'add',
-          'rule',
-          family,
-          chain.table,
-          chain.name,
-          side,
-          `"${bridge}"`,
-          'accept',
-          'comment',
-          `"${comment}"`,
-        ]);
+        const rule = [side, `"${bridge}"`, 'accept', ...comment];
+        await run(['nft', ...at, 'rule', family, chain.table, chain.name, ...place, ...rule]);
       }
-      this.#log.info('foreign forward chain drops by policy; added our accept rules', {
+      this.#log.info('a foreign forward chain lets nothing pass by itself; added our accept rules', {
         table: chain.table,
         chain: chain.name,
         bridge,
       });
     }
-    for (const handles of present.values()) {
-      for (const handle of handles) await this.#deleteNft(family, chain, handle);
-    }
+    return plan.closed;
   }
 
   async #deleteNft(family: string, chain: BaseChain, handle: number): Promise<void> {
@@ -137,17 +125,6 @@ function isIptables(chain: BaseChain): boolean {
 function usesLegacyTables(): boolean {
   const path = '/proc/net/ip_tables_names';
   return existsSync(path) && readFileSync(path, 'utf8').split('\n').includes('filter');
-}
-
-function rulesOf(json: string): Array<{ comment: string; handle: number }> {
-  const result: Array<{ comment: string; handle: number }> = [];
-  const parsed: { nftables?: Array<{ rule?: { comment?: string; handle?: number } }> } = JSON.parse(json);
-  for (const { rule } of parsed.nftables ?? []) {
-    if (rule?.comment !== undefined && rule.handle !== undefined) {
-      result.push({ comment: rule.comment, handle: rule.handle });
-    }
-  }
-  return result;
 }
 
 /** Its output, or undefined when it failed or is not installed. */

@@ -43,6 +43,12 @@ function stops(facts: NetworkFacts, hook: string, words: readonly string[]): Fin
     );
 }
 
+/** What stops all that no other rule of the chain accepts; undefined: nothing does. */
+function whyClosed({ policy, rules }: SurveyedChain): string | undefined {
+  if (policy === 'drop') return 'policy drop';
+  return rules.find((rule) => /^(counter packets \d+ bytes \d+ )?(drop|reject( with [\w -]+)?)$/.test(rule));
+}
+
 /** What firewalls of others do to packets on their way through the host to these bridges. */
 export function foreignForward(
   facts: NetworkFacts,
@@ -51,8 +57,10 @@ export function foreignForward(
 ): Finding[] {
   const findings: Finding[] = [];
   for (const base of facts.chains) {
-    if (base.hook !== 'forward' || isOurs(base, facts) || base.policy !== 'drop') continue;
+    if (base.hook !== 'forward' || isOurs(base, facts)) continue;
     if (base.family !== 'ip' && base.family !== 'inet') continue;
+    const why = whyClosed(base);
+    if (why === undefined) continue;
     const rules = reachable(base, facts.chains).flatMap((chain) =>
       chain.rules.map((rule) => ({ chain, rule })),
     );
@@ -63,14 +71,14 @@ export function foreignForward(
           ? {
               from: `what passes ${bridge}`,
               verdict: 'passes',
-              text: `another firewall forwards nothing by its policy; Tare's marked rule there accepts this bridge`,
-              rule: `${chainName(base)} (policy drop); ${chainName(marked.chain)}: ${marked.rule}`,
+              text: `another firewall lets nothing through by itself; Tare's marked rule there accepts this bridge`,
+              rule: `${chainName(base)} (${why}); ${chainName(marked.chain)}: ${marked.rule}`,
             }
           : {
               from: `what passes ${bridge}`,
               verdict: 'stopped',
-              text: 'another firewall forwards nothing by its policy, and Tare has no rule there: see the log of the daemon',
-              rule: `${chainName(base)}: policy drop`,
+              text: 'another firewall lets nothing through by itself, and Tare has no rule there: see the log of the daemon',
+              rule: `${chainName(base)}: ${why}`,
             },
       );
     }
