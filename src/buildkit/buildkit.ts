@@ -3,8 +3,10 @@ import type { Socket } from 'node:net';
 import type { Logger } from '../base/log.ts';
 import type { BuildCache } from '../engine/builder/build-cache.ts';
 import type { Builder, BuildRequest } from '../engine/builder/builder.ts';
+import type { CacheImages } from '../engine/builder/cache-images.ts';
 import type { DockerfileChecks } from '../engine/builder/checks.ts';
 import type { KeptContexts } from '../engine/builder/context/kept-contexts.ts';
+import type { RootFiles } from '../engine/builder/root-files.ts';
 import type { ImageService } from '../engine/images/images.ts';
 
 /**
@@ -33,8 +35,10 @@ export interface BuildKitParts {
   readonly kept: KeptContexts;
   readonly cache: BuildCache;
   readonly checks: Pick<DockerfileChecks, 'check'>;
-  readonly images: Pick<ImageService, 'list' | 'find' | 'tag' | 'push' | 'remove'>;
-  readonly exports: BuildExports;
+  readonly images: Pick<ImageService, 'list' | 'find' | 'tag' | 'pull' | 'push' | 'remove' | 'saveAs'>;
+  /** Files of an image as a tar, whose names have no slash before them. */
+  readonly rootFiles: Pick<RootFiles, 'tar'>;
+  readonly cacheImages: Pick<CacheImages, 'pack' | 'inline' | 'ofLayers' | 'takeIn'>;
   /** What containers of steps have when nobody says otherwise. */
   readonly defaults: () => Pick<BuildRequest, 'config' | 'hostConfig'>;
   /** Where in a Dockerfile an error of a build comes from. */
@@ -56,16 +60,4 @@ export interface ErrorSource {
   /** Lines, from 1. */
   readonly first: number;
   readonly last: number;
-}
-
-/** What leaves the engine as files. */
-export interface BuildExports {
-  /** The root file system of an image as a plain tar. */
-  rootTar(imageId: string): Promise<ReadableStream<Uint8Array>>;
-  /** An image as a tar, whatever names it has here; `names`: those that it gets in it. */
-  archive(
-    imageId: string,
-    names: readonly string[],
-    format: 'docker' | 'oci',
-  ): Promise<ReadableStream<Uint8Array>>;
 }

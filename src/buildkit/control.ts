@@ -1,5 +1,7 @@
 import { TareError } from '../base/errors.ts';
+import type { BuildResult } from '../engine/builder/builder.ts';
 import { hostPlatform } from '../oci/platform.ts';
+import { type CacheExport, checkCacheExports, exportCaches } from './build/caches.ts';
 import type { Exporters, ExportRequest } from './build/exporters.ts';
 import type { Job, Jobs, Metadata } from './build/jobs.ts';
 import { solve } from './build/solve.ts';
@@ -27,7 +29,7 @@ import {
   type Worker,
 } from './proto/control.ts';
 import type { ValueOf } from './proto/message.ts';
-import type { Sessions } from './session/sessions.ts';
+import type { Session, Sessions } from './session/sessions.ts';
 
 type Solve = ValueOf<typeof SolveRequest>;
 
@@ -99,18 +101,23 @@ async function build({ parts, jobs, sessions, exporters }: ControlParts, request
       "low-level build definitions are not supported: this builder solves its own frontend's, of Dockerfiles",
     );
   }
+  const caches = cachesOf(request);
+  checkCacheExports(caches);
   const before = new Set(parts.images.list().map(({ id }) => id));
   const job = jobs.begin(ref, request.session, call.signal, before);
+  const finish = async (built: BuildResult | undefined, metadata: Metadata, session: Session) => {
+    if (built === undefined) return { exporterResponse: textsOf(metadata) };
+    const result = await exportCaches(parts, job, session, built, caches, call.signal);
+    return { exporterResponse: await exporters.export(job, session, result, exportsOf(request)) };
+  };
   try {
     const session = await sessions.get(request.session, call.signal);
     if (frontend !== '') {
       const { built, metadata } = await solve(parts, job, session, frontend, frontendAttrs, call.signal);
-      if (built === undefined) return { exporterResponse: textsOf(metadata) };
-      return { exporterResponse: await exporters.export(job, session, built, exportsOf(request)) };
+      return await finish(built, metadata, session);
     }
     const { result, metadata } = await driven(job, session.signal);
-    if (result === undefined) return { exporterResponse: textsOf(metadata) };
-    return { exporterResponse: await exporters.export(job, session, result, exportsOf(request)) };
+    return await finish(result, metadata, session);
   } finally {
     await jobs.end(job);
   }
@@ -124,6 +131,10 @@ async function driven(job: Job, gone: AbortSignal) {
   const returned = await Promise.race([job.returned, left]);
   if ('error' in returned) throw returned.error;
   return { result: job.results.get(returned.ref), metadata: returned.metadata };
+}
+
+function cachesOf({ cache }: Solve): CacheExport[] {
+  return (cache?.exports ?? []).map(({ type = '', attrs = {} }) => ({ type, attrs }));
 }
 
 function textsOf(metadata: Metadata): Record<string, string> {

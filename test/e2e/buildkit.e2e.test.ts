@@ -263,7 +263,7 @@ COPY --from=image /bin/busybox /again
       const archive = `${out}.${type}`;
       await build('-t', `bk:${type}`, '-o', `type=${type},dest=${archive}`, place);
       const loaded = await daemon.ok('tare', ['load', '-i', archive]);
-      expect(loaded).toContain('Loaded image');
+      expect(loaded).toBe(`Loaded image: bk:${type}`);
     }
   }, 60_000);
 
@@ -284,6 +284,32 @@ COPY --from=image /bin/busybox /again
     await daemon.ok('docker', ['rmi', name]);
     await daemon.ok('docker', ['pull', name]);
     expect(await inImage(name, 'cat', '/p')).toBe('pushed');
+  }, 60_000);
+
+  test('caches: in the image, and as one of its own in a registry', async () => {
+    const place = context({
+      Dockerfile: 'FROM busybox\nRUN date +%s%N > /when\nRUN echo second > /second\n',
+    });
+    const when = (image: string) => inImage(image, 'cat', '/when');
+    for (const type of ['inline', 'registry']) {
+      const name = `${registry.host}/cache/${type}:1`;
+      const cache = `${registry.host}/cache/${type}-cache:1`;
+      const to = type === 'inline' ? 'type=inline' : `type=registry,ref=${cache},mode=max`;
+      await build('-t', name, '--push', '--no-cache', '--cache-to', to, place);
+      const first = await when(name);
+      await daemon.ok('docker', ['rmi', name]);
+      await daemon.ok('docker', ['builder', 'prune', '-af']);
+      const from = type === 'inline' ? name : cache;
+      const again = await build('-t', 'bk:again', '--cache-from', from, place);
+      expect(again).toContain(`importing cache manifest from ${from}`);
+      expect(await when('bk:again')).toBe(first);
+      await daemon.ok('docker', ['rmi', 'bk:again']);
+    }
+    const absent = await build('--cache-from', `${registry.host}/cache/none`, place);
+    expect(absent).toContain('importing cache manifest from');
+    expect(await failing('--cache-to', 'type=local,dest=/tmp/nowhere', place)).toContain(
+      '--cache-to type=local is not supported here',
+    );
   }, 60_000);
 
   test('what cannot be done says so', async () => {

@@ -8,7 +8,6 @@ import { sendBytes, sendTree } from '../session/file-send.ts';
 import type { Session } from '../session/sessions.ts';
 import { listOf } from './attributes.ts';
 import type { Job } from './jobs.ts';
-import { withoutSlashes } from './plain-tar.ts';
 import { EXPORT } from './progress.ts';
 
 /** An exporter as a client asks for it; its position among them is what its output is called by. */
@@ -22,12 +21,12 @@ export type ExportResponse = Record<string, string>;
 
 /** Brings results of builds to where clients want them. */
 export class Exporters {
-  readonly #parts: Pick<BuildKitParts, 'images' | 'exports'>;
+  readonly #parts: Pick<BuildKitParts, 'images' | 'rootFiles'>;
 
   /** How many builds are exporting an image. */
   readonly #exporting = new Map<string, number>();
 
-  constructor(parts: Pick<BuildKitParts, 'images' | 'exports'>) {
+  constructor(parts: Pick<BuildKitParts, 'images' | 'rootFiles'>) {
     this.#parts = parts;
   }
 
@@ -80,13 +79,13 @@ export class Exporters {
         return this.#archive(job, session, result, { type, attrs }, position, signal);
       case 'tar':
         return job.progress.during('sending tarball', String(position), async () => {
-          const tar = withoutSlashes(await this.#parts.exports.rootTar(result.id));
+          const tar = await this.#parts.rootFiles.tar(result.id);
           await sendBytes(session, position, attrs, tar, signal);
           return {};
         });
       case 'local':
         return job.progress.during('copying files', String(position), async (id) => {
-          const members = readTarMembers(await this.#parts.exports.rootTar(result.id));
+          const members = readTarMembers(await this.#parts.rootFiles.tar(result.id));
           const progress = (bytes: number): void =>
             job.progress.status(id, 'copying files', 'copying files', bytes);
           await sendTree(session, position, members, progress, signal);
@@ -165,7 +164,7 @@ export class Exporters {
     const kind = type === 'oci' ? 'oci' : 'docker';
     return job.progress.during(`exporting to ${kind} image format`, String(position), async (vertex) => {
       const names = namesOf(attrs.name);
-      const tar = await this.#parts.exports.archive(image, names, kind);
+      const tar = await this.#parts.images.saveAs(image, names);
       job.progress.status(vertex, 'sending tarball', 'sending tarball');
       await sendBytes(session, position, attrs, tar, signal);
       job.progress.status(vertex, 'sending tarball', 'sending tarball', 0, 0, true);

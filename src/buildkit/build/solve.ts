@@ -5,6 +5,7 @@ import { credentialsOf, secretOf } from '../session/attachables.ts';
 import type { Session } from '../session/sessions.ts';
 import { SshAgents } from '../session/ssh-agents.ts';
 import { type Attributes, requestOf } from './attributes.ts';
+import { importCaches } from './caches.ts';
 import { ContextReader } from './contexts.ts';
 import { withSource } from './error-source.ts';
 import type { Job, Metadata } from './jobs.ts';
@@ -55,10 +56,12 @@ export async function solve(
     }
     const defaults = parts.defaults();
     const files = await reader.read(attributes);
+    const request = requestOf(attributes, defaults.hostConfig);
+    await importCaches(parts, job, session, request.cacheFrom, signal);
     const built = await parts.builder.build(
       {
         ...files,
-        ...requestOf(attributes, defaults.hostConfig),
+        ...request,
         config: defaults.config,
         // Names are given at the end, by the exporters.
         tags: [],

@@ -42,7 +42,7 @@ import { pullImage } from './pull.ts';
 import { pullAllTags } from './pull-all.ts';
 import { pushImage } from './push.ts';
 import { planPush } from './push-plan.ts';
-import { archiveOf, imagesToSave } from './save.ts';
+import { archiveOf, imagesToSave, type Saved } from './save.ts';
 
 export interface ImageStoreOptions {
   readonly rows: ImageRows;
@@ -218,18 +218,26 @@ export class ImageStore implements ImageService {
     });
   }
 
+  saveAs(ref: string, names: readonly string[]): Promise<ReadableStream<Uint8Array>> {
+    return this.#archive([{ image: this.get(ref), tags: names.map(parseReference) }]);
+  }
+
+  #archive(images: readonly Saved[]): Promise<ReadableStream<Uint8Array>> {
+    return this.#leases.holdWhile(async (lease) => {
+      for (const { image } of images) {
+        lease.hold(...image.config.rootfs.diff_ids, ...this.#index.blobsOf(image.id));
+      }
+      return streamOf(await archiveOf(images, this.#leased(lease)));
+    });
+  }
+
   async save(refs: readonly string[], platform?: Platform): Promise<ReadableStream<Uint8Array>> {
     const images = imagesToSave(refs, this.#index);
     for (const { image, tags } of images) {
       const name = tags[0] === undefined ? image.id : familiarString(tags[0]);
       if (platform !== undefined) checkPlatform(image, name, platform);
     }
-    const stream = await this.#leases.holdWhile(async (lease) => {
-      for (const { image } of images) {
-        lease.hold(...image.config.rootfs.diff_ids, ...this.#index.blobsOf(image.id));
-      }
-      return streamOf(await archiveOf(images, this.#leased(lease)));
-    });
+    const stream = await this.#archive(images);
     // A name without a tag stands for all tags of a repository and may be no image's name itself.
     for (const ref of refs) this.#emit('save', this.find(ref)?.id ?? ref, ref);
     return stream;

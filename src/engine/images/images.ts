@@ -53,6 +53,8 @@ export interface ImageService {
    * platform. Until the stream has ended or was cancelled, nothing that it needs goes away.
    */
   save(refs: readonly string[], platform?: Platform): Promise<ReadableStream<Uint8Array>>;
+  /** The same for one image, with these names in place of those that it has here. */
+  saveAs(ref: string, names: readonly string[]): Promise<ReadableStream<Uint8Array>>;
   /** Makes an image of one root file system tar, plain or compressed. Returns its id. */
   importTar(source: ImportSource, options: ImportOptions): Promise<string>;
   /**

@@ -113,6 +113,10 @@ export class FakeImages implements ImageService {
     return ['nginx:latest'];
   }
 
+  saveAs(ref: string, _names: readonly string[]): Promise<ReadableStream<Uint8Array>> {
+    return this.save([ref]);
+  }
+
   async save(refs: readonly string[]) {
     this.calls.push(['save', ...refs]);
     return byteStream(['saved']);
