@@ -74,6 +74,8 @@ function context(dockerfile: string): string {
     lutimesSync(path, STAMP, STAMP);
   }
   chmodSync(join(root, 'closed'), 0o710);
+  const tar = ['tar', '--sort=name', '--owner=7', '--group=8', '-C', root, '-czf', join(root, 'archive.tgz')];
+  Bun.spawnSync([...tar, 'closed', 'dir', 'set-id', 'link']);
   return root;
 }
 
@@ -108,6 +110,7 @@ COPY dir/ /dir2/
 COPY . /all/
 COPY *.txt? dir/*.txt /glob/
 COPY link /followed
+COPY link script /two/
 COPY ["a dir/with blank", "/with blank"]
 COPY private set-id /modes/
 COPY ünï /ünï
@@ -125,6 +128,17 @@ COPY --chown=www-data:daemon plain /both
 COPY --chown=9 plain /user-alone
 COPY --chmod=640 dir /modes/
 ADD --chown=1:2 --chmod=700 script /script
+`,
+  ],
+  [
+    'archives',
+    `FROM peer-base:1
+ADD archive.tgz /unpacked/
+ADD archive.tgz plain /with-file/
+ADD --chown=1:2 archive.tgz /owned/
+ADD --chmod=600 archive.tgz /modes/
+COPY archive.tgz /as-it-is/
+ADD plain link /plain/
 `,
   ],
   [

@@ -298,13 +298,13 @@ describe('ADD', () => {
       { 'src/t': 't', 'src/g': 'g', 'src/b': 'b', 'src/x': 'x', 'src/z': 'z', text: '' },
     );
     const script = [
-      'tar -C src --owner=11 --group=12 -cf t.bin t; tar -C src -czf g.bin g; tar -C src -cjf b.bin b',
+      'tar -C src --owner=11 --group=12 -cf t.bin t; tar -C src --owner=13 --group=14 -czf g.bin g; tar -C src -cjf b.bin b',
       'tar -C src -cJf x.bin x; tar -C src -cf - z | zstd -q > z.bin; gzip -c text > plain.gz',
     ];
     await must(['bash', '-ec', script.join('\n')], { cwd: directory });
     const { image } = await built(directory);
-    expect(await says(image, `${SHOW}; stat -c "%u %g" /d/t /o/g; tar -tf /raw`)).toBe(
-      lines('./b', './g', './plain.gz', './t', './text', './x', './z', '11 12', '3 4', 't'),
+    expect(await says(image, `${SHOW}; stat -c "%u %g" /d/t /o /o/g; tar -tf /raw`)).toBe(
+      lines('./b', './g', './plain.gz', './t', './text', './x', './z', '11 12', '3 4', '13 14', 't'),
     );
   }, 60_000);
 

@@ -61,8 +61,7 @@ export async function copyInto(
   const { base, missing } = await deepestDirectory(target, plan.directory);
   const below = missing.length === 0 ? '' : `${missing.join('/')}/`;
   async function* members(): AsyncGenerator<Uint8Array> {
-    // Directories that COPY makes belong to root, whatever --chown says of the files.
-    yield* directories(missing);
+    yield* directories(missing, { uid: attributes.uid, gid: attributes.gid });
     for (const { path, rename } of plan.parts) {
       const { tar } = await source.pack(path);
       yield* rewriteTar(
@@ -80,14 +79,22 @@ export async function copyInto(
 }
 
 /** Makes a directory with all above it that are missing: root's, mode 0755. */
-export async function ensureDirectory(target: TargetTree, path: string): Promise<void> {
+export async function ensureDirectory(
+  target: TargetTree,
+  path: string,
+  owner?: { readonly uid: number; readonly gid: number },
+): Promise<void> {
   const { base, missing } = await deepestDirectory(target, path);
-  if (missing.length > 0) await target.put(base, streamOf(ended(directories(missing))));
+  if (missing.length > 0) await target.put(base, streamOf(ended(directories(missing, owner))));
 }
 
-async function* directories(names: readonly string[]): AsyncGenerator<Uint8Array> {
+async function* directories(
+  names: readonly string[],
+  owner?: { readonly uid: number; readonly gid: number },
+): AsyncGenerator<Uint8Array> {
   for (let depth = 1; depth <= names.length; depth++) {
-    yield encodeTarHeader({ type: 'directory', name: names.slice(0, depth).join('/'), mode: 0o755 });
+    const name = names.slice(0, depth).join('/');
+    yield encodeTarHeader({ type: 'directory', name, mode: 0o755, ...owner });
   }
 }
 

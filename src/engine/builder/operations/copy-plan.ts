@@ -48,7 +48,8 @@ export async function planCopy(request: CopyRequest, root: ByteString): Promise<
     const found = findInside(root, toByteString(base));
     if (!found) throw notFound(given);
     many ||= pattern !== undefined;
-    const tops = pattern ? await matches(root, found.path, pattern) : [found.path];
+    // A link's own name is what the copy of its target is called.
+    const tops = pattern ? await matches(root, found.path, pattern) : [toByteString(base.slice(1))];
     for (const top of tops) {
       const real = pattern ? findInside(root, top) : found;
       // A link that matches and leads nowhere.

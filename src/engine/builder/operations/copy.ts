@@ -135,7 +135,9 @@ class Copy {
   async #unpack({ request, archives }: Added, tree: ContextTree): Promise<string | undefined> {
     const { roots, layers } = this.#environment;
     const { destination, chown } = request;
-    const mode = this.#change && 'octal' in this.#change ? this.#change.octal : undefined;
+    const given = this.#change;
+    const mode = given && 'octal' in given ? given.octal : undefined;
+    const change = given && ((own: number, isDirectory: boolean) => changedMode(given, own, isDirectory));
     return await roots.changed(
       this.#target,
       async (root) => {
@@ -145,9 +147,10 @@ class Copy {
           const attributes = { uid: 0, gid: 0, ...owner, mode };
           await copyInto(request, source, root, attributes).finally(() => source.close());
         }
-        for (const { open } of archives) {
-          await ensureDirectory(root, destination);
-          await root.put(destination, streamOf(unpackable(open(), owner, mode)));
+        for (const { open, isRepository } of archives) {
+          await ensureDirectory(root, destination, owner);
+          const tar = isRepository ? unpackable(open(), owner, change) : unpackable(open(), undefined);
+          await root.put(destination, streamOf(tar));
         }
         return true;
       },

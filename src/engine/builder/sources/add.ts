@@ -27,6 +27,8 @@ export interface Added {
 export interface Archive {
   /** The bytes as they are in the context, compressed or not. */
   readonly open: () => AsyncIterable<Uint8Array>;
+  /** --chown and --chmod are for it; what a tar says of its members counts more. */
+  readonly isRepository: boolean;
 }
 
 const REMOTE = /^https?:\/\//i;
@@ -112,7 +114,7 @@ class Findings {
     const read = (): AsyncIterable<Uint8Array> => createReadStream(fetched.path);
     if (unpack === true && (await isArchive(read()))) {
       this.digests.push(fetched.sha256);
-      this.archives.push({ open: read });
+      this.archives.push({ open: read, isRepository: false });
       return;
     }
     if (fetched.name === '' && destination.endsWith('/')) {
@@ -139,7 +141,7 @@ class Findings {
     const keep = named.keepGitDir ?? keepGitDir;
     const { path, commit } = await checkout(address, { ...place, keepGitDir: keep });
     this.digests.push(`${commit}:${named.subdirectory}:${keep}`);
-    this.archives.push({ open: () => checkoutTar(path, exclude) });
+    this.archives.push({ open: () => checkoutTar(path, exclude), isRepository: true });
   }
 
   async local(source: string, { unpack }: CopyRequest, tree: SourceTree): Promise<void> {
@@ -147,7 +149,7 @@ class Findings {
     const others: string[] = [];
     for (const { path, isFile } of named) {
       if (isFile && (await isArchive(fileBytes(tree, path)))) {
-        this.archives.push({ open: () => fileBytes(tree, path) });
+        this.archives.push({ open: () => fileBytes(tree, path), isRepository: false });
       } else others.push(path);
     }
     this.plain.push(...(others.length === named.length ? [source] : others));

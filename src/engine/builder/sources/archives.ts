@@ -3,7 +3,6 @@ import type { TarEntry } from '../../../archive/tar-entry.ts';
 import { readTarMembers } from '../../../archive/tar-members.ts';
 import { encodeTarHeader, tarEnd, tarPadding } from '../../../archive/tar-writer.ts';
 import { isKind } from '../../../base/errors.ts';
-import type { Attributes } from '../context/copy-tar.ts';
 
 /**
  * Whether bytes are a tar, plain or compressed: as Docker has it, when a first member can be read. The name does not
@@ -18,14 +17,17 @@ export async function isArchive(bytes: AsyncIterable<Uint8Array>): Promise<boole
   return false;
 }
 
-/** An archive as a plain tar; with `owner`, all in it belongs to that. `mode` is `--chmod`'s. */
+/** An archive as a plain tar; with `owner`, all in it belongs to that. `mode`: the permissions by those that there are. */
 export async function* unpackable(
   archive: AsyncIterable<Uint8Array>,
   owner: { readonly uid: number; readonly gid: number } | undefined,
-  mode: Attributes['mode'],
+  mode?: (mode: number, isDirectory: boolean) => number,
 ): AsyncGenerator<Uint8Array> {
   for await (const { entry, body } of readTarMembers(decompressed(archive))) {
-    const own = mode === undefined || entry.type === 'symlink' ? {} : { mode };
+    const own =
+      mode === undefined || entry.type === 'symlink'
+        ? {}
+        : { mode: mode(entry.mode, entry.type === 'directory') };
     yield encodeTarHeader({ ...entry, ...owner, ...own });
     if (entry.type !== 'file') continue;
     yield* whole(entry, body);
