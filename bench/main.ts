@@ -18,6 +18,7 @@ import { LIFECYCLE_WORKLOADS } from './lifecycle-workloads.ts';
 import { LOG_WORKLOADS } from './log-workloads.ts';
 import { NETWORK_WORKLOADS } from './network-workloads.ts';
 import { PodmanEngine } from './podman.ts';
+import { PORT_WORKLOADS } from './port-workloads.ts';
 import { REGISTRY_WORKLOADS } from './registry-workloads.ts';
 import { describeMachine, type Row, table } from './report.ts';
 import { STORAGE_WORKLOADS } from './storage-workloads.ts';
@@ -34,6 +35,7 @@ const WORKLOADS = [
   ...IMAGE_WORKLOADS,
   ...LOG_WORKLOADS,
   ...NETWORK_WORKLOADS,
+  ...PORT_WORKLOADS,
   ...REGISTRY_WORKLOADS,
   ...STORAGE_WORKLOADS,
 ];

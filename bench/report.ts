@@ -61,6 +61,7 @@ function cell(value: number | undefined, unit: Unit): string {
   if (value === undefined) return '';
   if (unit === 'x') return `${value.toFixed(2)}x`;
   if (unit === 'MB') return `${value.toFixed(1)} MB`;
+  if (unit === 'Gbit/s') return `${value.toFixed(1)} Gbit/s`;
   if (unit === '/s') return `${Math.round(value)}/s`;
   return value >= 1000 ? `${(value / 1000).toFixed(2)} s` : `${value.toFixed(1)} ms`;
 }

@@ -4,7 +4,7 @@ import { until } from '../test/support/command.ts';
 import { removeAll } from './daemon.ts';
 import { type Engine, memory, timed } from './engine.ts';
 
-export type Unit = 'ms' | 'MB' | 'x' | '/s';
+export type Unit = 'ms' | 'MB' | 'x' | '/s' | 'Gbit/s';
 
 export interface Workload {
   /** For `--only`. */
