@@ -94,7 +94,7 @@ export function worker({ storageDriver, version }: BuildKitParts): Partial<Value
 }
 
 async function build({ parts, jobs, sessions, exporters }: ControlParts, request: Solve, call: ServerCall) {
-  const { ref, frontend, frontendAttrs } = request;
+  const { ref, frontend, frontendAttrs: attributes, frontendInputs: inputs } = request;
   if ((request.definition?.def?.length ?? 0) > 0) {
     throw new TareError(
       'not-implemented',
@@ -113,7 +113,13 @@ async function build({ parts, jobs, sessions, exporters }: ControlParts, request
   try {
     const session = await sessions.get(request.session, call.signal);
     if (frontend !== '') {
-      const { built, metadata } = await solve(parts, job, session, frontend, frontendAttrs, call.signal);
+      const { built, metadata } = await solve(
+        parts,
+        job,
+        session,
+        { frontend, attributes, inputs },
+        call.signal,
+      );
       return await finish(built, metadata, session);
     }
     const { result, metadata } = await driven(job, session.signal);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { TareError } from '../base/errors.ts';
 import type { Job } from './build/jobs.ts';
+import { definitionOf } from './build/results.ts';
 import { solve } from './build/solve.ts';
 import type { ControlParts } from './control.ts';
 import { worker } from './control.ts';
@@ -24,6 +25,7 @@ const CAPABILITIES = [
   'returnmap',
   'importcaches',
   'proto.refarray',
+  'reference.output',
   'frontend.inputs',
   'frontend.caps',
   'gateway.solve.metadata',
@@ -97,7 +99,7 @@ function errorOf({
 async function drive(
   { parts, sessions }: ControlParts,
   job: Job,
-  { definition, frontend, frontendOpt }: ValueOf<typeof BridgeSolveRequest>,
+  { definition, frontend, frontendOpt, frontendInputs }: ValueOf<typeof BridgeSolveRequest>,
   call: ServerCall,
 ): Promise<Partial<ValueOf<typeof BridgeSolveResponse>>> {
   if (frontend === '') {
@@ -108,14 +110,18 @@ async function drive(
     );
   }
   const session = await sessions.get(job.sessionId, call.signal);
-  const { built, metadata } = await solve(parts, job, session, frontend, frontendOpt, call.signal).catch(
-    (error) => {
-      job.failure = toGrpc(error);
-      throw job.failure;
-    },
-  );
+  const { built, metadata } = await solve(
+    parts,
+    job,
+    session,
+    { frontend, attributes: frontendOpt, inputs: frontendInputs },
+    call.signal,
+  ).catch((error) => {
+    job.failure = toGrpc(error);
+    throw job.failure;
+  });
   if (built === undefined) return { result: { metadata: { ...metadata } } };
   const id = randomUUID();
   job.results.set(id, built);
-  return { result: { ref: { id }, metadata: { ...metadata } } };
+  return { result: { ref: { id, def: definitionOf(built.id) }, metadata: { ...metadata } } };
 }

@@ -349,6 +349,22 @@ COPY --from=image /bin/busybox /again
     expect(await buildxOf('prune', '-f')).toContain('Total:');
   }, 60_000);
 
+  test('buildx bake: the result of one target is a context of another', async () => {
+    const place = context({
+      Dockerfile: 'FROM busybox\nRUN echo of the first > /first\n',
+      'bake.hcl': `
+target "first" {}
+target "second" {
+  contexts = { base = "target:first" }
+  dockerfile-inline = "FROM base\\nRUN cat /first > /second"
+  tags = ["bk:bake"]
+}
+`,
+    });
+    await daemon.ok('docker', ['buildx', 'bake', '-f', 'bake.hcl', 'second'], { cwd: place });
+    expect(await inImage('bk:bake', 'cat', '/second')).toBe('of the first');
+  }, 60_000);
+
   test.skipIf(compose === undefined)(
     'docker compose build',
     async () => {

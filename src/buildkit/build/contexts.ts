@@ -3,6 +3,8 @@ import { TareError } from '../../base/errors.ts';
 import { readIgnoreFile } from '../../base/ignore-file.ts';
 import type { BuildContext, BuildRequest, ImageContext } from '../../engine/builder/builder.ts';
 import type { BuildKitParts } from '../buildkit.ts';
+import type { Definition } from '../proto/llb.ts';
+import type { ValueOf } from '../proto/message.ts';
 import { uploadOf } from '../session/attachables.ts';
 import { type Selection, syncFiles } from '../session/file-sync.ts';
 import { FramedFiles } from '../session/framed-files.ts';
@@ -10,7 +12,10 @@ import type { Session } from '../session/sessions.ts';
 import { TextFiles } from '../session/text-files.ts';
 import { type Attributes, namedContexts } from './attributes.ts';
 import type { Job } from './jobs.ts';
+import { imageOf } from './results.ts';
 
+/** Graphs by name. */
+export type Inputs = Readonly<Record<string, Partial<ValueOf<typeof Definition>>>>;
 export type Files = Pick<BuildRequest, 'context' | 'contexts' | 'dockerfile'>;
 
 const IGNORE = '.dockerignore';
@@ -22,14 +27,17 @@ export class ContextReader {
   readonly #parts: Pick<BuildKitParts, 'kept' | 'builder'>;
   readonly #job: Job;
   readonly #session: Session;
+  readonly #inputs: Inputs;
   readonly #signal: AbortSignal;
 
   constructor(
     parts: Pick<BuildKitParts, 'kept' | 'builder'>,
     job: Job,
     session: Session,
+    inputs: Inputs,
     signal: AbortSignal,
   ) {
+    this.#inputs = inputs;
     this.#parts = parts;
     this.#job = job;
     this.#session = session;
@@ -168,6 +176,9 @@ export class ContextReader {
   async #namedOne(name: string, address: string): Promise<BuildContext | ImageContext> {
     const image = /^docker-image:\/\/(.+)$/.exec(address);
     if (image !== null) return { kind: 'image', reference: image[1]! };
+    const input = address.startsWith('input:') ? this.#inputs[address.slice('input:'.length)] : undefined;
+    const result = input && imageOf(input);
+    if (result !== undefined) return { kind: 'image', reference: result };
     const local = localName(address);
     if (local !== undefined) {
       return this.#directory(

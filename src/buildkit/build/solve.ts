@@ -6,7 +6,7 @@ import type { Session } from '../session/sessions.ts';
 import { SshAgents } from '../session/ssh-agents.ts';
 import { type Attributes, requestOf } from './attributes.ts';
 import { importCaches } from './caches.ts';
-import { ContextReader } from './contexts.ts';
+import { ContextReader, type Inputs } from './contexts.ts';
 import { withSource } from './error-source.ts';
 import type { Job, Metadata } from './jobs.ts';
 import { subrequest } from './subrequests.ts';
@@ -24,6 +24,14 @@ function foreignFrontend(frontend: string, attributes: Attributes): string | und
   return image || frontend;
 }
 
+/** What a frontend is asked for. */
+export interface FrontendRequest {
+  readonly frontend: string;
+  readonly attributes: Attributes;
+  /** Results of other builds, by the names that attributes call them. */
+  readonly inputs: Inputs;
+}
+
 /** An image, or without one the answer to another question. */
 export interface Solved {
   readonly built?: BuildResult;
@@ -35,8 +43,7 @@ export async function solve(
   parts: BuildKitParts,
   job: Job,
   session: Session,
-  frontend: string,
-  attributes: Attributes,
+  { frontend, attributes, inputs }: FrontendRequest,
   caller: AbortSignal,
 ): Promise<Solved> {
   const foreign = foreignFrontend(frontend, attributes);
@@ -50,7 +57,7 @@ export async function solve(
   const agents = new SshAgents(session, parts.directory, signal);
   job.onEnd(() => agents.close());
   try {
-    const reader = new ContextReader(parts, job, session, signal);
+    const reader = new ContextReader(parts, job, session, inputs, signal);
     if (attributes.requestid !== undefined) {
       return { metadata: await subrequest(parts, attributes.requestid, attributes, reader) };
     }

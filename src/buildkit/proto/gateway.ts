@@ -7,7 +7,7 @@ import { Status } from './status.ts';
 /** `moby.buildkit.v1.frontend.LLBBridge`: what a client that drives a build from outside asks of it. */
 export const BRIDGE = '/moby.buildkit.v1.frontend.LLBBridge/';
 
-export const Ref = message({ id: field(1, text) });
+export const Ref = message({ id: field(1, text), def: field(2, nested(Definition)) });
 const RefMap = message({ refs: field(1, nested(message({}))) });
 export const Result = message({
   ref: field(3, nested(Ref)),

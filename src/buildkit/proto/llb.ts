@@ -1,9 +1,12 @@
-import { blob, field, int32, list, message, nested, text, truth } from './message.ts';
+import { blob, field, int32, int64, list, map, message, nested, text, truth } from './message.ts';
 
 /** The parts of `pb` (BuildKit's low-level definition) that other messages name. */
 
-/** A graph of operations. Only whether there is one matters here: none but our own frontend's is solved. */
-export const Definition = message({ def: list(1, blob) });
+/** A graph of operations, of which the last only names the one that counts; metadata by their digests. */
+export const Definition = message({ def: list(1, blob), metadata: map(2, nested(message({}))) });
+const Input = message({ digest: field(1, text), index: field(2, int64) });
+const Source = message({ identifier: field(1, text), attrs: map(2, text) });
+export const Operation = message({ inputs: list(1, nested(Input)), source: field(3, nested(Source)) });
 export const Platform = message({
   architecture: field(1, text),
   os: field(2, text),
