@@ -14,6 +14,7 @@ import { LocalChecks } from '../engine/builder/dockerfile-checks.ts';
 import { ImageBuilder } from '../engine/builder/image-builder.ts';
 import { Roots } from '../engine/builder/operations/roots.ts';
 import { RootFiles } from '../engine/builder/root-files.ts';
+import { Squash } from '../engine/builder/squash.ts';
 import { ContainerSet } from '../engine/containers/container-set.ts';
 import { NetworkExplainer } from '../engine/containers/explain/explainer.ts';
 import { ensureInitLayer } from '../engine/containers/init-layer.ts';
@@ -261,6 +262,7 @@ export async function composeEngine(config: DaemonConfig, log: Logger) {
       mounts: builder.caches,
       roots: new Roots({ snapshotter, trees, at: mountPoint }),
     }),
+    squash: new Squash({ images, snapshotter }),
     rootFiles: new RootFiles({ images, snapshotter, trees, at: mountPoint }),
   };
   const check = new StoreCheck({

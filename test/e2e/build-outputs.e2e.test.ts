@@ -134,6 +134,46 @@ describe('outputs', () => {
   );
 });
 
+test(
+  '--squash makes one layer of all that the build adds, without what it removed again',
+  async () => {
+    write({
+      Dockerfile: [
+        'FROM busybox AS base',
+        'RUN mkdir -p /kept /again /gone; echo base >/kept/base; echo old >/again/old; echo x >/gone/x; echo f >/file',
+        'FROM base',
+        'RUN echo secret-ish >/kept/removed; echo one >/kept/one; rm -r /gone; rm -r /again; mkdir /again; ln /kept/one /kept/link',
+        'RUN rm /kept/removed; rm -r /again; mkdir /again; echo new >/again/new; rm /file; mkdir /file; echo in >/file/in',
+        'RUN echo two >/kept/two; chmod 700 /kept',
+      ].join('\n'),
+    });
+    await daemon.ok('tare', ['build', '--target', 'base', '-t', 'squash-base', context]);
+    write({
+      Dockerfile: readFileSync(join(context, 'Dockerfile'), 'utf8').replace(
+        /^.*FROM base$/ms,
+        'FROM squash-base',
+      ),
+    });
+    await built(['-t', 'plain']);
+    await built(['-t', 'squashed', '--squash']);
+    const layers = async (image: string): Promise<number> =>
+      (await daemon.ok('tare', ['inspect', '-f', '{{json .RootFS.Layers}}', image])).split(',').length;
+    expect([await layers('plain'), await layers('squashed')]).toEqual([5, 3]);
+    const tree = [
+      'sh',
+      '-c',
+      'find /kept /again /gone /file -exec ls -ld {} + 2>&1; cat /kept/* /again/* /file/*',
+    ];
+    // Of directories overlayfs tells sizes of its own; times differ.
+    const bare = (text: string): string =>
+      text.replace(/ +\w+ +\d+ +[\d:]+ /g, ' ').replace(/^(d.* root) +\d+/gm, '$1');
+    expect(bare(await output('squashed', ...tree))).toBe(bare(await output('plain', ...tree)));
+    await daemon.ok('tare', ['save', '-o', `${place}/squashed.tar`, 'squashed']);
+    expect(readFileSync(`${place}/squashed.tar`, 'latin1')).not.toContain('secret-ish\n');
+  },
+  TIMEOUT,
+);
+
 describe('what goes in', () => {
   test(
     'a secret is there for its step, and then nowhere: not in the whole store, its rows, keys, logs or caches',

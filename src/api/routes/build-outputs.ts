@@ -1,6 +1,7 @@
 import type { CacheImages } from '../../engine/builder/cache-images.ts';
 import type { CacheMountCopies } from '../../engine/builder/cache-mount-copies.ts';
 import type { RootFiles } from '../../engine/builder/root-files.ts';
+import type { Squash } from '../../engine/builder/squash.ts';
 import { bodyStream } from '../body.ts';
 import { text } from '../query.ts';
 import type { Route } from '../router.ts';
@@ -11,6 +12,7 @@ export interface BuildOutputs {
   readonly cacheImages: Pick<CacheImages, 'pack' | 'inline' | 'ofLayers' | 'takeIn'>;
   readonly cacheMounts: Pick<CacheMountCopies, 'export' | 'import'>;
   readonly rootFiles: Pick<RootFiles, 'tar'>;
+  readonly squash: Pick<Squash, 'squash'>;
 }
 
 const TAR = 'application/x-tar';

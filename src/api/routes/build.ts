@@ -25,13 +25,13 @@ interface Dependencies {
   readonly builder: Builder;
   readonly buildCache: BuildCache;
   readonly keptContexts: KeptContexts;
-  readonly buildOutputs: Pick<BuildOutputs, 'cacheImages'>;
+  readonly buildOutputs: Pick<BuildOutputs, 'cacheImages' | 'squash'>;
   readonly log: Logger;
 }
 
 /** Building images, as Docker's classic builder has it. */
 export function buildRoutes({ builder, buildCache, keptContexts, buildOutputs, log }: Dependencies): Route[] {
-  const { cacheImages } = buildOutputs;
+  const { cacheImages, squash } = buildOutputs;
   const contexts = new BuildContexts(keptContexts);
   async function build(x: Exchange): Promise<void> {
     if (text(x, 'version') === '2') {
@@ -62,12 +62,16 @@ export function buildRoutes({ builder, buildCache, keptContexts, buildOutputs, l
     }
   }
 
-  async function withCache(result: BuildResult, { request, cacheTo }: TakenRequest): Promise<Built> {
+  async function withCache(
+    result: BuildResult,
+    { request, cacheTo, squash: wantsSquash }: TakenRequest,
+  ): Promise<Built> {
     const { id, keys, layers } = result;
     const { inline, mode } = cacheTo;
     const chosen = mode === 'max' ? keys : cacheImages.ofLayers(keys, layers);
     const cache = mode === '' ? '' : await cacheImages.pack(chosen);
-    return { id: inline ? await cacheImages.inline(id, keys, request.tags) : id, cache };
+    const squashed = wantsSquash ? await squash.squash(id, request.tags) : id;
+    return { id: inline ? await cacheImages.inline(squashed, keys, request.tags) : squashed, cache };
   }
 
   async function run(
@@ -131,15 +135,13 @@ interface Built {
 interface TakenRequest {
   readonly request: BuildRequest;
   readonly cacheTo: BuildExtras['cacheTo'];
+  readonly squash: boolean;
   /** To be called when the build is over. */
   readonly releases: ReadonlyArray<() => Promise<void>>;
 }
 
 async function buildRequest(x: Exchange, builder: Builder, contexts: BuildContexts): Promise<TakenRequest> {
-  for (const [name, value] of [
-    ['squash', flag(x, 'squash')],
-    ['outputs', text(x, 'outputs') !== ''],
-  ] as const) {
+  for (const [name, value] of [['outputs', text(x, 'outputs') !== '']] as const) {
     if (value) throw new HttpError(400, `${name} is not supported by this builder`);
   }
   const asked = text(x, 'tarerequest');
@@ -168,7 +170,7 @@ async function buildRequest(x: Exchange, builder: Builder, contexts: BuildContex
     signal: x.signal,
   };
   const { cacheTo = { inline: false, mode: '' } } = extras ?? {};
-  return { request, cacheTo, releases: sources.releases };
+  return { request, cacheTo, squash: flag(x, 'squash'), releases: sources.releases };
 }
 
 /** Where the files and the Dockerfile come from. */

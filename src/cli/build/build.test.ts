@@ -343,7 +343,6 @@ describe('refusals', () => {
     [['--secret', 'id=x'], '--secret needs a Tare daemon'],
     [['--ssh', 'default'], '--ssh needs a Tare daemon'],
     [['--build-context', 'a=b'], '--build-context needs a Tare daemon'],
-    [['--squash'], '--squash is not supported'],
     [['--call', 'outline'], 'invalid value for --call: outline: give build or check'],
     [['--cache-to', 'type=gha'], '--cache-to type=gha is not supported'],
     [['--cache-from', 'type=gha'], '--cache-from type=gha is not supported'],

@@ -40,7 +40,6 @@ const RESULT_FLAGS = {
 const REFUSED_FLAGS = {
   allow: flag(list(undefined, 'stringArray'), { help: 'Allow extra privileged entitlement', hidden: true }),
   attest: flag(list(undefined, 'stringArray'), { help: 'Attestation parameters', hidden: true }),
-  squash: flag(toggle, { help: 'Squash the new layers into one', hidden: true }),
 } satisfies FlagTable;
 
 /** Taken for the sake of scripts; they change nothing here. */
@@ -93,6 +92,7 @@ export const BUILD_FLAGS = {
     help: 'Secret for RUN --mount=type=secret, as id=NAME,src=FILE or id=NAME,env=VARIABLE',
   }),
   'security-opt': flag(strings, { help: 'Security option of the RUN steps' }),
+  squash: flag(toggle, { help: 'Make one layer of those that the build adds' }),
   ssh: flag(list(undefined, 'stringArray'), {
     help: 'ssh agent or keys for RUN --mount=type=ssh, as default or NAME=SOCKET|KEY[,KEY]',
   }),

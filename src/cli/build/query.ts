@@ -50,6 +50,7 @@ export function buildQuery(options: QueryOptions): Query {
     pull: flags.pull,
     rm: flags.rm ? undefined : '0',
     forcerm: flags['force-rm'],
+    squash: flags.squash,
     target: orNothing(flags.target),
     platform: orNothing(platform.toLowerCase()),
     networkmode: flags.network === 'default' ? undefined : flags.network,

@@ -12,9 +12,6 @@ const given = (values: readonly string[]): boolean => values.length > 0;
 function problemOf(flags: BuildFlags): string | undefined {
   if (given(flags.allow)) return '--allow is not supported: RUN steps have the rights of a plain container';
   if (given(flags.attest)) return '--attest is not supported: images are built without attestations';
-  if (flags.squash) {
-    return '--squash is not supported: copy the result of a first stage into a second one with COPY --from';
-  }
   if (flags.platform.includes(',')) {
     return 'multiple platforms are not supported in one build: build once for each and join them with tare manifest';
   }

@@ -323,6 +323,7 @@ export function fakeDependencies() {
         takeIn: async () => 0,
       },
       cacheMounts: { export: async () => new Blob([]).stream(), import: async () => {} },
+      squash: { squash: async (id: string) => id },
       rootFiles: { tar: async () => new Blob([]).stream() },
     },
     keptContexts: {
