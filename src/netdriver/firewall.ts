@@ -22,8 +22,9 @@ import { bareAddress } from './addressing.ts';
 import { concernsForwarding, ForeignForward } from './foreign-forward.ts';
 import { InputFeed } from './input-feed.ts';
 import type { NetworkSpec } from './netdriver.ts';
+import { networkElements } from './network-elements.ts';
 import type { RoutedPort } from './routed-ports.ts';
-import { bridgesOf } from './ruled-network.ts';
+import { bridgesOf, type RuledNetwork } from './ruled-network.ts';
 import { type PortMapping, ruleset } from './ruleset.ts';
 import { withoutFiltered } from './ruleset-filtered.ts';
 
@@ -48,6 +49,8 @@ export class Firewall {
   /** Ports of netlink sockets whose changes are our own. */
   readonly #own = new Set<number>();
   readonly #ports = new Set<PortMapping>();
+  /** Counts changes by element: one made while nft replaces the table is lost with the old table. */
+  #portChanges = 0;
   #networks: readonly NetworkSpec[] = [];
   #routed: readonly RoutedPort[] = [];
   #monitor: NetlinkMonitor | undefined;
@@ -76,6 +79,30 @@ export class Firewall {
   async setNetworks(networks: readonly NetworkSpec[]): Promise<void> {
     this.#networks = networks;
     await this.#apply();
+    await this.#mutex.run('foreign', () => this.#settleForeign());
+  }
+
+  /** Adds or removes one network of `networks`; what the rules say of the others stays as it is. */
+  async changeNetwork(
+    change: 'add' | 'delete',
+    network: RuledNetwork,
+    networks: readonly RuledNetwork[],
+  ): Promise<void> {
+    // Then there are sets in further tables.
+    if (!this.#installed || this.#filtered) return await this.setNetworks(networks);
+    this.#networks = networks;
+    const done = await this.#mutex.run('table', async () => {
+      try {
+        changeMaps(this.#socket, this.#table, change, networkElements(network));
+        this.#own.add(this.#socket.port);
+        return true;
+      } catch (error) {
+        // Somebody changed the table: put everything back as it is to be now.
+        this.#log.debug('a network could not be changed by itself; writing the whole table', { error });
+        return false;
+      }
+    });
+    if (!done) await this.#apply();
     await this.#mutex.run('foreign', () => this.#settleForeign());
   }
 
@@ -118,6 +145,7 @@ export class Firewall {
         this.#forgetDatagrams(ports);
         return;
       }
+      this.#portChanges++;
       changeMaps(this.#socket, this.#table, change, mapChanges(ports));
       this.#own.add(this.#socket.port);
       this.#forgetDatagrams(ports);
@@ -158,32 +186,38 @@ export class Firewall {
 
   async #apply(): Promise<void> {
     await this.#mutex.run('table', async () => {
-      this.#listen();
-      const script = ruleset(this.#table, {
-        networks: this.#networks,
-        ports: [...this.#ports],
-        routed: this.#routed,
-        foreignBridges: this.#foreign.bridges,
-        filtered: this.#filtered,
-      });
-      if (this.#filtered) await this.#feed.make();
-      else if (!this.#installed) await this.#feed.remove();
-      // The last daemon may have been a filtering one.
-      const former = this.#filtered || this.#installed ? '' : withoutFiltered(this.#table);
-      let port = 0;
-      try {
-        await runNft(former + script, (pid) => {
-          // nft's socket has the process's id as its port.
-          port = pid;
-          this.#own.add(pid);
-        });
-        this.#installed = true;
-        // What it changed may still wait to be read.
-        this.#monitor?.drain();
-      } finally {
-        this.#own.delete(port);
-      }
+      const before = this.#portChanges;
+      await this.#replace();
+      if (this.#portChanges !== before) await this.#replace();
     });
+  }
+
+  async #replace(): Promise<void> {
+    this.#listen();
+    const script = ruleset(this.#table, {
+      networks: this.#networks,
+      ports: [...this.#ports],
+      routed: this.#routed,
+      foreignBridges: this.#foreign.bridges,
+      filtered: this.#filtered,
+    });
+    if (this.#filtered) await this.#feed.make();
+    else if (!this.#installed) await this.#feed.remove();
+    // The last daemon may have been a filtering one.
+    const former = this.#filtered || this.#installed ? '' : withoutFiltered(this.#table);
+    let port = 0;
+    try {
+      await runNft(former + script, (pid) => {
+        // nft's socket has the process's id as its port.
+        port = pid;
+        this.#own.add(pid);
+      });
+      this.#installed = true;
+      // What it changed may still wait to be read.
+      this.#monitor?.drain();
+    } finally {
+      this.#own.delete(port);
+    }
   }
 
   async #settleForeign(): Promise<void> {

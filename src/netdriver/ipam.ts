@@ -1,13 +1,5 @@
 import { TareError } from '../base/errors.ts';
-import {
-  type Cidr,
-  contains,
-  formatAddress,
-  lastAddress,
-  overlaps,
-  parseAddress,
-  parseCidr,
-} from './addressing.ts';
+import { type Cidr, contains, formatAddress, lastAddress, parseAddress, parseCidr } from './addressing.ts';
 import type { SubnetSpec } from './netdriver.ts';
 
 /**
@@ -167,7 +159,11 @@ export function freeSubnet(
   blocks: readonly AddressBlock[] = DEFAULT_BLOCKS,
   bits: 32 | 128 = 32,
 ): string {
-  const used = taken.map(parseCidr).filter((other) => other.bits === bits);
+  const used = taken
+    .map(parseCidr)
+    .filter((other) => other.bits === bits)
+    .map((other): Range => ({ first: other.base, last: lastAddress(other) }))
+    .sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
   for (const { base, size } of blocks) {
     const whole = parseCidr(base);
     if (whole.bits !== bits) continue;
@@ -180,19 +176,22 @@ export function freeSubnet(
   );
 }
 
-/** The first piece of `whole` with a prefix of `size` bits that none of `used` touches. */
-function freePart(whole: Cidr, size: number, used: readonly Cidr[]): bigint | undefined {
+interface Range {
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/** The first piece of `whole` with a prefix of `size` bits that none of `used`, sorted by its first address, touches. */
+function freePart(whole: Cidr, size: number, used: readonly Range[]): bigint | undefined {
   const step = 1n << BigInt(whole.bits - size);
-  const end = lastAddress(whole);
-  for (let base = whole.base; base <= end; ) {
-    const piece: Cidr = { base, prefix: size, bits: whole.bits };
-    const other = used.find((candidate) => overlaps(piece, candidate));
-    if (!other) return base;
-    // Behind whatever is in the way, however long: a route to 10.0.0.0/8 is not looked at piece by piece.
-    const after = lastAddress(other) + 1n;
-    base = after > base + step ? base + ((after - base + step - 1n) / step) * step : base + step;
+  let base = whole.base;
+  for (const { first, last } of used) {
+    if (last < base) continue;
+    if (first >= base + step) break;
+    // On to the first piece behind what is in the way.
+    base = whole.base + ((last - whole.base) / step + 1n) * step;
   }
-  return undefined;
+  return base <= lastAddress(whole) ? base : undefined;
 }
 
 /** The address that Docker gives a bridge when none is asked for: the first of the range, else of the subnet. */

@@ -42,13 +42,17 @@ export class PublishedPorts {
   }
 
   async addNetwork(network: NetworkSpec): Promise<void> {
+    const known = this.#networks.has(network.id);
     this.#networks.set(network.id, network);
-    await this.#firewall.setNetworks([...this.#networks.values()]);
+    const all = [...this.#networks.values()];
+    await (known ? this.#firewall.setNetworks(all) : this.#firewall.changeNetwork('add', network, all));
   }
 
   async removeNetwork(id: string): Promise<void> {
-    if (!this.#networks.delete(id)) return;
-    await this.#firewall.setNetworks([...this.#networks.values()]);
+    const network = this.#networks.get(id);
+    if (!network) return;
+    this.#networks.delete(id);
+    await this.#firewall.changeNetwork('delete', network, [...this.#networks.values()]);
   }
 
   /** All or none. Returns what is published, one entry an address. */
