@@ -5,6 +5,7 @@ import { workerUrl } from '../../base/worker-url.ts';
 import type { LayerSource } from '../snapshots.ts';
 import type { LayerJobRequest, LayerJobResult } from './layer-job.ts';
 import type { FromWorker, ToWorker } from './layer-worker.ts';
+import { packMembers } from './packed-members.ts';
 
 /** Bytes of one message to a Worker; small pieces are joined. */
 const MESSAGE = 1024 * 1024;
@@ -131,7 +132,8 @@ async function runJob(
     if (!(source instanceof ReadableStream) && 'members' in source) {
       for await (const members of source.members) {
         if (!(await room())) break;
-        send({ members });
+        const packed = packMembers(members);
+        worker.postMessage({ members: packed } satisfies ToWorker, [packed.headers.buffer]);
       }
     } else {
       for await (const chunk of piecesOf(streamFrom(source), MESSAGE, () => buffers.take())) {

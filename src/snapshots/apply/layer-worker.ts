@@ -5,9 +5,9 @@ import { freeBuffer } from '../../base/free-buffer.ts';
 import { codeOf, fromNodeError } from '../../kernel/errno.ts';
 import { DirectoryJob } from '../directories/directory-job.ts';
 import { ErofsJob } from '../erofs/erofs-job.ts';
-import type { LayerMember } from '../snapshots.ts';
 import type { LayerJob, LayerJobRequest, LayerJobResult } from './layer-job.ts';
 import { MemberReader } from './member-reader.ts';
+import { type PackedMembers, unpackMembers } from './packed-members.ts';
 
 /*
  * Runs layer jobs away from the main thread: hashing, parsing and writing block. One job at a time.
@@ -20,7 +20,7 @@ import { MemberReader } from './member-reader.ts';
 export type ToWorker =
   | { readonly begin: LayerJobRequest; readonly file?: string; readonly limit?: UnpackLimit }
   | { readonly chunk: Uint8Array<ArrayBuffer> }
-  | { readonly members: readonly LayerMember[] }
+  | { readonly members: PackedMembers }
   | { readonly end: true }
   | { readonly abort: true };
 
@@ -148,9 +148,9 @@ function take(chunk: Uint8Array<ArrayBuffer>): void {
   }
 }
 
-function takeMembers(members: readonly LayerMember[]): void {
+function takeMembers(members: PackedMembers): void {
   try {
-    if (!failed && job) for (const member of members) reader.push(member, job);
+    if (!failed && job) for (const member of unpackMembers(members)) reader.push(member, job);
   } finally {
     reply({ taken: new Uint8Array(0) });
   }

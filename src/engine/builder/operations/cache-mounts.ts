@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { chmod, chown, mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cancellation } from '../../../base/cancellation.ts';
 import { KeyedMutex } from '../../../base/mutex.ts';
 import { diskBytes } from '../../../snapshots/apply/disk-bytes.ts';
 import type { CacheMount } from '../dockerfile/run-mount.ts';
@@ -42,8 +43,12 @@ export class CacheMounts {
   }
 
   /** Takes an id's directory; `fill` is given a new one. With `sharing=locked` it waits until nobody else has it. */
-  async take(mount: CacheMount, fill: (path: string) => Promise<void>): Promise<TakenCache> {
-    const turn = mount.sharing === 'locked' ? await this.#lock(mount.id) : undefined;
+  async take(
+    mount: CacheMount,
+    fill: (path: string) => Promise<void>,
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<TakenCache> {
+    const turn = mount.sharing === 'locked' ? await this.#lock(mount.id, signal) : undefined;
     try {
       const name = this.#nameFor(mount);
       this.#count(name, 1);
@@ -66,15 +71,25 @@ export class CacheMounts {
     }
   }
 
-  /** Resolves with the function that lets the next one in. */
-  async #lock(id: string): Promise<() => void> {
+  /** Resolves with the function that lets the next one in. Who is stopped while waiting leaves the queue. */
+  async #lock(id: string, signal: AbortSignal): Promise<() => void> {
     const taken = Promise.withResolvers<void>();
     const over = Promise.withResolvers<void>();
     void this.#turns.run(`lock ${id}`, async () => {
       taken.resolve();
       await over.promise;
     });
-    await taken.promise;
+    const leave = (): void => {
+      over.resolve();
+      taken.reject(cancellation(signal));
+    };
+    if (signal.aborted) leave();
+    else signal.addEventListener('abort', leave, { once: true });
+    try {
+      await taken.promise;
+    } finally {
+      signal.removeEventListener('abort', leave);
+    }
     return over.resolve;
   }
 

@@ -21,29 +21,31 @@ export type ContextPlace =
 /** A context, while nobody changes it. */
 export class ContextTree {
   readonly place: ContextPlace;
-  /** To look at it; `close` ends that. */
-  readonly view: RootedTree;
+  readonly #view: RootedTree | undefined;
   readonly #roots: Roots;
   readonly #digests = new Map<ByteString, Promise<string>>();
 
-  private constructor(place: ContextPlace, view: RootedTree, roots: Roots) {
+  private constructor(place: ContextPlace, view: RootedTree | undefined, roots: Roots) {
     this.place = place;
-    this.view = view;
+    this.#view = view;
     this.#roots = roots;
   }
 
   static async open(place: ContextPlace, roots: Roots): Promise<ContextTree> {
-    return new ContextTree(place, await openPlace(place, roots), roots);
+    // A directory needs no mount to be looked at.
+    const view = place.kind === 'directory' ? undefined : await openPlace(place, roots);
+    return new ContextTree(place, view, roots);
   }
 
-  /** One more view, for calls that go on for long. */
+  /** A view that the caller closes. */
   another(): Promise<RootedTree> {
     return openPlace(this.place, this.#roots);
   }
 
   /** A path of this process alone; the root itself and not the link that a descriptor's name is. */
   get root(): ByteString {
-    return `${toByteString(this.view.place)}/.`;
+    const { place } = this;
+    return `${toByteString(place.kind === 'directory' ? place.path : (this.#view?.place ?? ''))}/.`;
   }
 
   /** Hex SHA-256 of a regular file's bytes; `path` is relative to the root. Computed once. */
@@ -66,8 +68,8 @@ export class ContextTree {
     return hash.digest('hex');
   }
 
-  close(): Promise<void> {
-    return this.view.close();
+  async close(): Promise<void> {
+    await this.#view?.close();
   }
 }
 

@@ -44,9 +44,14 @@ export class Contexts {
 
   /** The Dockerfile's text, also when the ignore file names it. */
   async dockerfile(path: string): Promise<string> {
-    const { view } = await this.open('');
-    this.#dockerfile ??= await readDockerfile(view, path);
-    return this.#dockerfile;
+    const tree = await this.open('');
+    if (this.#dockerfile !== undefined) return this.#dockerfile;
+    const view = await tree.another();
+    try {
+      return await readDockerfile(view, path);
+    } finally {
+      await view.close();
+    }
   }
 
   async close(): Promise<void> {

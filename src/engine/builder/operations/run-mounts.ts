@@ -8,7 +8,7 @@ import type { MountRequest } from '../../containers/model.ts';
 import { insideContext } from '../context/inside-context.ts';
 import type { BindMount, CacheMount, RunMount, SecretMount, SshMount } from '../dockerfile/run-mount.ts';
 import type { Chain } from '../graph/graph.ts';
-import type { CacheMounts } from './cache-mounts.ts';
+import type { CacheMounts, TakenCache } from './cache-mounts.ts';
 import { contextDigest } from './copy.ts';
 import type { Environment } from './environment.ts';
 import { findInside } from './links-inside.ts';
@@ -66,9 +66,13 @@ export class MountMaker implements MadeMounts {
   readonly #environment: Environment;
   readonly #caches: CacheMounts;
   readonly #inputs: readonly Chain[];
+  readonly #signal: AbortSignal;
   readonly #undo: Array<() => Promise<void>> = [];
+  /** Several mounts of a step may have one cache. */
+  readonly #taken = new Map<string, TakenCache>();
 
-  constructor(environment: Environment, caches: CacheMounts, inputs: readonly Chain[]) {
+  constructor(environment: Environment, caches: CacheMounts, inputs: readonly Chain[], signal: AbortSignal) {
+    this.#signal = signal;
     this.#environment = environment;
     this.#caches = caches;
     this.#inputs = inputs;
@@ -154,21 +158,30 @@ export class MountMaker implements MadeMounts {
   }
 
   async #cache(mount: CacheMount, from: PlannedMount['from']): Promise<void> {
-    const { roots, request } = this.#environment;
-    if (mount.sharing === 'locked') request.signal.throwIfAborted();
-    const taken = await this.#caches.take(mount, async (path) => {
-      if (!from) return;
-      const tree =
-        'input' in from
-          ? await roots.view(this.#input(from.input))
-          : await (await this.#environment.context(from.context)).another();
-      try {
-        await copyOut(tree, `${mount.source.replace(/\/+$/, '')}/`, path, roots);
-      } finally {
-        await tree.close();
-      }
-    });
-    this.#undo.push(async () => taken.release());
+    const { roots } = this.#environment;
+    const own = this.#taken.get(mount.id);
+    const taken =
+      own ??
+      (await this.#caches.take(
+        mount,
+        async (path) => {
+          if (!from) return;
+          const tree =
+            'input' in from
+              ? await roots.view(this.#input(from.input))
+              : await (await this.#environment.context(from.context)).another();
+          try {
+            await copyOut(tree, `${mount.source.replace(/\/+$/, '')}/`, path, roots);
+          } finally {
+            await tree.close();
+          }
+        },
+        this.#signal,
+      ));
+    if (!own) {
+      this.#taken.set(mount.id, taken);
+      this.#undo.push(async () => taken.release());
+    }
     const { target, readOnly } = mount;
     this.mounts.push({ ...PLAIN, type: 'bind', source: taken.path, target, readOnly });
   }

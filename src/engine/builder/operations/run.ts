@@ -74,9 +74,10 @@ async function perform(
   caches: CacheMounts,
   task: Task,
 ): Promise<string> {
-  const made = new MountMaker(environment, caches, inputs);
+  const made = new MountMaker(environment, caches, inputs, task.signal);
   try {
-    for (const mount of run.mounts) await made.add(mount);
+    // In one order for all: two steps that lock the same caches must not wait for each other.
+    for (const mount of run.mounts.toSorted(byCache)) await made.add(mount);
     if (run.script) await made.file(run.script.path, run.script.content, 0o755);
     const { containers, layers, layerOf } = environment;
     const { sourceDateEpoch: epoch } = environment.request;
@@ -172,6 +173,11 @@ function withSecrets(command: readonly string[], { secretEnv }: MountMaker): str
       `${name}="$(cat '${posix.normalize(path)}'; printf x)"; export ${name}="\${${name}%x}"`,
   );
   return ['/bin/sh', '-c', `${lines.join('\n')}\nexec "$@"`, 'sh', ...command];
+}
+
+function byCache(one: PlannedMount, other: PlannedMount): number {
+  const id = ({ mount }: PlannedMount): string => (mount.type === 'cache' ? mount.id : '');
+  return id(one) < id(other) ? -1 : id(one) > id(other) ? 1 : 0;
 }
 
 async function runToEnd(
