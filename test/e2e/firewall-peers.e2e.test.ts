@@ -1,9 +1,19 @@
 /** Beside ufw, firewalld, dockerd and podman, each in a network namespace of its own with the daemon. */
 
 import { afterEach, describe, expect, test } from 'bun:test';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { busyboxTar } from '../support/busybox-image.ts';
+import { clearAway } from '../support/clear-away.ts';
 import { must, run, until } from '../support/command.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
 import { Dockerd } from '../support/dockerd.ts';
@@ -100,6 +110,65 @@ test('beside a running dockerd, before and after its restart: both sides work, a
   expect(rules.match(/tare:/g)).toHaveLength(2);
   await dockerd.ok(['rm', '-f', theirs]);
 }, 180_000);
+
+test('beside podman: ports and ways out of both work, and its containers do not reach ours', async () => {
+  const root = mkdtempSync('/var/tmp/tare-podman-');
+  await using daemon = await startDaemon({ isolated: true });
+  await using outside = await OtherHost.connect(daemon, 1, LINK);
+  const place = (name: string) => join(root, name);
+  const podman = async (...args: string[]) => {
+    const flags = ['--root', place('root'), '--runroot', place('run'), '--tmpdir', place('tmp')];
+    const more = [
+      '--network-config-dir',
+      place('net'),
+      '--cgroup-manager',
+      'cgroupfs',
+      '--events-backend',
+      'file',
+    ];
+    return must([...here(daemon), 'podman', ...flags, ...more, ...args], { timeout: 60_000 });
+  };
+  for (const name of ['root', 'run', 'tmp', 'net']) mkdirSync(place(name));
+  try {
+    await podman('import', '-c', 'CMD ["sh"]', await busyboxTar(), 'busybox');
+    const { id, prefix } = await serverContainer(daemon, [80], '-p', '8504:80');
+    const inner = await daemon.ok('tare', ['inspect', '-f', '{{.NetworkSettings.IPAddress}}', id]);
+    const limits = ['--ulimit', 'nofile=8192:8192', '--ulimit', 'nproc=8192:8192'];
+    const theirs = await podman('run', '-d', ...limits, '-p', '8505:80', 'busybox', 'sleep', '1000');
+    const pid = await podman('inspect', '-f', '{{.State.Pid}}', theirs);
+    await serve(inNetworkOf(pid), 80);
+    await serve(outside.prefix, 99);
+    expect(await outside.ask(HOST, 8504)).toBe(`hello ${OUTSIDE}`);
+    expect(await outside.ask(HOST, 8505)).toStartWith('hello ');
+    expect(await ask(prefix, OUTSIDE, 99)).toBe(`hello ${HOST}`);
+    expect(await ask(inNetworkOf(pid), OUTSIDE, 99)).toBe(`hello ${HOST}`);
+    expect(await ask(inNetworkOf(pid), inner, 80, QUICK)).toBe('silence');
+    await podman('rm', '-f', '-t', '0', theirs);
+    expect(await outside.ask(HOST, 8504)).toBe(`hello ${OUTSIDE}`);
+    await daemon.ok('tare', ['rm', '-f', id]);
+  } finally {
+    await podman('rm', '-f', '-a', '-t', '0').catch(() => undefined);
+    await clearAway({ roots: [root], bridge: '', isolated: true, containers: new Set() });
+    rmSync(root, { recursive: true, force: true });
+  }
+}, 120_000);
+
+test('without the program nft the daemon says what to install', async () => {
+  const folder = mkdtempSync('/tmp/tare-no-nft-');
+  try {
+    for (const path of ['/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']) {
+      for (const name of readdirSync(path)) {
+        if (name !== 'nft' && !existsSync(join(folder, name)))
+          symlinkSync(join(path, name), join(folder, name));
+      }
+    }
+    await expect(startDaemon({ isolated: true, env: { PATH: folder } })).rejects.toThrow(
+      'cannot run nft; install the package nftables',
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}, 60_000);
 
 /** firewalld with a bus of its own; systemd is not needed. */
 async function startFirewalld(
