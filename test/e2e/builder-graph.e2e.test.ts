@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { must, until } from '../support/command.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { makeSmallDisk } from '../support/small-disk.ts';
 
 let daemon: TestDaemon;
 let place: string;
@@ -187,3 +188,36 @@ describe('what stays', () => {
     TIMEOUT,
   );
 });
+
+test(
+  'a full disk ends the step and says so; nothing of it stays, and there is room again',
+  async () => {
+    const disk = await makeSmallDisk('120M');
+    try {
+      const small = await startDaemon({ dataRoot: disk.place });
+      try {
+        const used = async () => Number((await must(['du', '-s', '-m', disk.place])).split('\t')[0]);
+        const before = await used();
+        const copies = context(['FROM busybox', 'COPY . /all']);
+        writeFileSync(join(copies, 'f'), Buffer.alloc(70_000_000, 1));
+        const runs = context(['FROM busybox', 'RUN dd if=/dev/zero of=/f bs=1M count=130']);
+        for (const directory of [copies, runs]) {
+          const { code, stdout, stderr } = await small.client('tare', ['build', '-t', 'full', directory], {
+            timeout: TIMEOUT,
+          });
+          expect(code).not.toBe(0);
+          expect(stdout + stderr).toMatch(/no space left on device/i);
+          await small.ok('tare', ['builder', 'prune', '-af']);
+          await until('there is room again', async () => (await used()) <= before + 5);
+        }
+        expect(await small.ok('tare', ['images', '-q', 'full'])).toBe('');
+        expect(await small.ok('tare', ['ps', '-aq'])).toBe('');
+      } finally {
+        await small.stop();
+      }
+    } finally {
+      await disk.remove();
+    }
+  },
+  TIMEOUT,
+);
