@@ -84,12 +84,16 @@ function listenUdp(answer: Answerer, port: number): Promise<udp.Socket<'buffer'>
     socket: {
       data(socket, query, from, address) {
         const reply = answer(query, 'udp');
-        if (reply instanceof Promise) {
-          reply.then(
-            (late) => void (late && !socket.closed && socket.send(late, from, address)),
-            () => {},
-          );
-        } else if (reply) socket.send(reply, from, address);
+        const send = (bytes: Uint8Array | undefined): void => {
+          if (!bytes || socket.closed) return;
+          try {
+            socket.send(bytes, from, address);
+          } catch {
+            // The container's own firewall may forbid it: that is nobody's business but the container's.
+          }
+        };
+        if (reply instanceof Promise) reply.then(send, () => {});
+        else send(reply);
       },
       error: () => {},
     },
@@ -120,7 +124,7 @@ function listenTcp(answer: Answerer, port: number): TCPSocketListener<TcpState> 
         }
         while (rest.length >= 2 && rest.length >= 2 + rest.readUInt16BE(0)) {
           const end = 2 + rest.readUInt16BE(0);
-          void reply(socket, rest.subarray(2, end), answer);
+          void reply(socket, rest.subarray(2, end), answer).catch(() => {});
           rest = rest.subarray(end);
         }
         socket.data.rest = Buffer.from(rest);

@@ -303,6 +303,21 @@ describe('Resolver', () => {
     expect((await ask(modest, 'other.test'))?.answers).toMatchObject([{ data: '192.0.2.1' }]);
   });
 
+  test('a container that forbids itself the answers troubles nobody but itself', async () => {
+    const ns = await namespace();
+    await resolver(ns);
+    const nft = (...rule: string[]) =>
+      Bun.spawnSync(['nsenter', `--net=${ns.path}`, 'nft', ...rule]).exitCode;
+    expect(nft('add', 'table', 'ip', 'own')).toBe(0);
+    expect(nft('add', 'chain', 'ip', 'own', 'out', '{ type filter hook output priority 0; }')).toBe(0);
+    expect(nft('add', 'rule', 'ip', 'own', 'out', 'ip', 'saddr', '127.0.0.11', 'drop')).toBe(0);
+    // What is thrown where nobody catches it fails this test.
+    expect(await ask(ns, 'db')).toBeUndefined();
+    expect(await ask(ns, 'example.test')).toBeUndefined();
+    expect(nft('delete', 'table', 'ip', 'own')).toBe(0);
+    expect((await ask(ns, 'db'))?.answers).toHaveLength(1);
+  });
+
   test('while it is away nobody says so, and a client that waits is answered when it comes back', async () => {
     const ns = await namespace();
     (await resolver(ns)).close();
