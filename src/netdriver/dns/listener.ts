@@ -16,6 +16,8 @@ const PORT = 53;
 const TABLE = 'tare-dns';
 /** A client that keeps a TCP connection open without asking is let go. Seconds. */
 const TCP_IDLE = 10;
+/** Connections of one container at once: each is a descriptor of the daemon's. */
+const TCP_CONNECTIONS = 200;
 /** What a client may have sent and not yet got answered. Bytes. */
 const TCP_BACKLOG = 256 * 1024;
 
@@ -107,12 +109,17 @@ interface TcpState {
 
 /** Messages with two bytes of length before each (RFC 1035 section 4.2.2). */
 function listenTcp(answer: Answerer, port: number): TCPSocketListener<TcpState> {
+  let connections = 0;
   return Bun.listen<TcpState>({
     hostname: RESOLVER_ADDRESS,
     port,
     socket: {
       open(socket) {
         socket.data = { rest: Buffer.alloc(0) };
+        if (++connections > TCP_CONNECTIONS) {
+          socket.end();
+          return;
+        }
         socket.timeout(TCP_IDLE);
       },
       data(socket, chunk) {
@@ -128,6 +135,9 @@ function listenTcp(answer: Answerer, port: number): TCPSocketListener<TcpState> 
           rest = rest.subarray(end);
         }
         socket.data.rest = Buffer.from(rest);
+      },
+      close() {
+        connections--;
       },
       timeout: (socket) => void socket.end(),
       error: () => {},

@@ -318,6 +318,33 @@ describe('Resolver', () => {
     expect((await ask(ns, 'db'))?.answers).toHaveLength(1);
   });
 
+  test('connections that a container hoards are closed above a number, and come again when some are gone', async () => {
+    const ns = await namespace();
+    await resolver(ns);
+    let ended = 0;
+    const hoard = () =>
+      insideNetwork(ns.fd, () =>
+        Bun.connect({
+          hostname: '127.0.0.11',
+          port: 53,
+          socket: {
+            data() {},
+            error() {},
+            end: () => void ended++,
+          },
+        }),
+      );
+    const sockets: Awaited<ReturnType<typeof hoard>>[] = [];
+    for (let i = 0; i < 300; i++) sockets.push(await hoard());
+    while (ended < 100) await Bun.sleep(10);
+    expect(ended).toBe(100);
+    for (const socket of sockets) socket.end();
+    for (;;) {
+      const answer = await Promise.race([askTcp(ns, 'db'), Bun.sleep(300)]);
+      if (answer) break;
+    }
+  });
+
   test('while it is away nobody says so, and a client that waits is answered when it comes back', async () => {
     const ns = await namespace();
     (await resolver(ns)).close();
