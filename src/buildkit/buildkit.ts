@@ -27,7 +27,23 @@ export interface BuildKit {
   checkSession(headers: IncomingHttpHeaders): void;
   /** Takes a connection whose other side serves the session that `headers` describe. */
   join(headers: IncomingHttpHeaders, socket: Socket): void;
+  /**
+   * A build whose files come from a session and whose progress goes into the answer of the classic API, as clients of
+   * Docker 20.10 ask for it. `trace` is given StatusResponse messages. Returns the image's id.
+   */
+  build(request: SessionBuild, trace: (status: Uint8Array) => void, signal: AbortSignal): Promise<string>;
   close(): void;
+}
+
+export interface SessionBuild {
+  readonly ref: string;
+  readonly session: string;
+  /** As a Dockerfile frontend takes them. */
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly exporters: ReadonlyArray<{
+    readonly type: string;
+    readonly attrs: Readonly<Record<string, string>>;
+  }>;
 }
 
 export interface BuildKitParts {

@@ -5,7 +5,7 @@ import { type CacheExport, checkCacheExports, exportCaches } from './build/cache
 import type { Exporters, ExportRequest } from './build/exporters.ts';
 import type { Job, Jobs, Metadata } from './build/jobs.ts';
 import { solve } from './build/solve.ts';
-import type { BuildKitParts } from './buildkit.ts';
+import type { BuildKitParts, SessionBuild } from './buildkit.ts';
 import { cacheRecords, pruneOptions, recordToWire } from './cache-records.ts';
 import { type Methods, type ServerCall, streaming, unary } from './grpc/server.ts';
 import {
@@ -126,6 +126,31 @@ async function build({ parts, jobs, sessions, exporters }: ControlParts, request
     return await finish(result, metadata, session);
   } finally {
     await jobs.end(job);
+  }
+}
+
+/** A build that the classic API asks for. */
+export async function sessionBuild(
+  { parts, jobs, sessions, exporters }: ControlParts,
+  { ref, session: id, attributes, exporters: outputs }: SessionBuild,
+  trace: (status: Uint8Array) => void,
+  signal: AbortSignal,
+): Promise<string> {
+  const before = new Set(parts.images.list().map((image) => image.id));
+  const job = jobs.begin(ref, id, signal, before);
+  const told = (async () => {
+    for await (const update of job.progress.follow(signal)) trace(StatusResponse.encode(update));
+  })();
+  try {
+    const session = await sessions.get(id, signal);
+    const request = { frontend: 'dockerfile.v0', attributes, inputs: {} };
+    const { built } = await solve(parts, job, session, request, signal);
+    if (built === undefined) throw new TareError('invalid', 'a build without an image');
+    await exporters.export(job, session, built, outputs);
+    return built.id;
+  } finally {
+    await jobs.end(job);
+    await told;
   }
 }
 

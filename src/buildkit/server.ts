@@ -3,8 +3,8 @@ import type { Socket } from 'node:net';
 import { isKind, messageOf } from '../base/errors.ts';
 import { Exporters } from './build/exporters.ts';
 import { Jobs } from './build/jobs.ts';
-import type { BuildKit, BuildKitParts } from './buildkit.ts';
-import { controlMethods } from './control.ts';
+import type { BuildKit, BuildKitParts, SessionBuild } from './buildkit.ts';
+import { type ControlParts, controlMethods, sessionBuild } from './control.ts';
 import { gatewayMethods } from './gateway.ts';
 import { GrpcServer, unary } from './grpc/server.ts';
 import { HEALTH, HealthRequest, HealthResponse } from './proto/attachables.ts';
@@ -18,6 +18,7 @@ const TRACES = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 export class BuildKitServer implements BuildKit {
   readonly #sessions = new Sessions();
   readonly #server: GrpcServer;
+  readonly #control: ControlParts;
 
   constructor(parts: BuildKitParts) {
     const control = {
@@ -26,6 +27,7 @@ export class BuildKitServer implements BuildKit {
       sessions: this.#sessions,
       exporters: new Exporters(parts),
     };
+    this.#control = control;
     this.#server = new GrpcServer(
       {
         ...controlMethods(control),
@@ -50,6 +52,10 @@ export class BuildKitServer implements BuildKit {
 
   join(headers: IncomingHttpHeaders, socket: Socket): void {
     this.#sessions.add(headers, socket);
+  }
+
+  build(request: SessionBuild, trace: (status: Uint8Array) => void, signal: AbortSignal): Promise<string> {
+    return sessionBuild(this.#control, request, trace, signal);
   }
 
   close(): void {

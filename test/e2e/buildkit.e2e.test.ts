@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type DockerPlugin, dockerPlugin } from '../../scripts/images/docker-plugin.ts';
 import { messageOf } from '../../src/base/errors.ts';
-import { must, type Outcome, type RunOptions, until } from '../support/command.ts';
+import { must, type Outcome, type RunOptions, run as runProgram, until } from '../support/command.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
 import { TestRegistry } from '../support/registry-server.ts';
 
@@ -403,4 +403,26 @@ services:
     expect(existsSync(daemon.socket)).toBe(true);
     rmSync(folder, { recursive: true, force: true });
   }, 30_000);
+});
+
+/** Debian 12's own client, which asks for such a build by the classic API when the daemon offers BuildKit. */
+const OLD = '/usr/bin/docker';
+const old = existsSync(OLD) && (await must([OLD, '--version'])).includes('version 20.10.');
+
+describe.skipIf(!old)('the docker CLI 20.10', () => {
+  test('docker build, without further ado, and a step that fails', async () => {
+    await using daemon = await startDaemon();
+    const place = join(daemon.root, 'old');
+    mkdirSync(place);
+    const dockerfile = 'FROM busybox\nARG WHO\nCOPY note /\nRUN echo $WHO >> /note\nCMD ["cat", "/note"]\n';
+    writeFileSync(join(place, 'Dockerfile'), dockerfile);
+    writeFileSync(join(place, 'note'), 'from a session\n');
+    const run = (...args: string[]) => runProgram([OLD, ...args], { env: daemon.env(), cwd: place });
+    const built = await run('build', '-t', 'old:1', '--build-arg', 'WHO=me', '--label', 'a=b', '.');
+    expect([built.code, built.stderr]).toEqual([0, expect.stringContaining('load build context')]);
+    expect(await daemon.ok('docker', ['run', '--rm', '--net', 'none', 'old:1'])).toBe('from a session\nme');
+    writeFileSync(join(place, 'Dockerfile'), 'FROM busybox\nRUN exit 5\n');
+    const failed = await run('build', '.');
+    expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('exit code: 5')]);
+  }, 60_000);
 });

@@ -1,5 +1,6 @@
 import { messageOf, TareError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import type { BuildKit } from '../../buildkit/buildkit.ts';
 import type { BuildCache } from '../../engine/builder/build-cache.ts';
 import type { BuildEvent, Builder, BuildRequest, BuildResult } from '../../engine/builder/builder.ts';
 import type { KeptContexts } from '../../engine/builder/context/kept-contexts.ts';
@@ -20,9 +21,11 @@ import type { Route } from '../router.ts';
 import { buildCacheRoutes } from './build-cache.ts';
 import { buildContextRoutes } from './build-contexts.ts';
 import type { BuildOutputs } from './build-outputs.ts';
+import { sessionBuild } from './session-build.ts';
 
 interface Dependencies {
   readonly builder: Builder;
+  readonly buildkit: () => Promise<BuildKit>;
   readonly buildCache: BuildCache;
   readonly keptContexts: KeptContexts;
   readonly buildOutputs: Pick<BuildOutputs, 'cacheImages' | 'squash'>;
@@ -30,16 +33,12 @@ interface Dependencies {
 }
 
 /** Building images, as Docker's classic builder has it. */
-export function buildRoutes({ builder, buildCache, keptContexts, buildOutputs, log }: Dependencies): Route[] {
+export function buildRoutes(dependencies: Dependencies): Route[] {
+  const { builder, buildCache, keptContexts, buildOutputs, log } = dependencies;
   const { cacheImages, squash } = buildOutputs;
   const contexts = new BuildContexts(keptContexts);
   async function build(x: Exchange): Promise<void> {
-    if (text(x, 'version') === '2') {
-      throw new HttpError(
-        400,
-        "this builder does not speak BuildKit's protocol: build with DOCKER_BUILDKIT=0, or by tare build",
-      );
-    }
+    if (text(x, 'version') === '2') return sessionBuild(dependencies, x);
     const taken = await buildRequest(x, builder, contexts);
     // Before the answer ends: the client's next build may come at once.
     const built = async (report: (event: BuildEvent) => void): Promise<Built> => {
