@@ -32,6 +32,13 @@ export function checkEndpointSettings(network: Network, settings: EndpointSettin
       problems.push('network-scoped alias is supported only for containers in user defined networks');
     }
   }
+  const families = network.subnets.map(({ subnet }) => parseCidr(subnet).bits);
+  const without = (ipv4Address && !families.includes(32)) || (ipv6Address && !families.includes(128));
+  if (without && !isPredefined(network.name)) {
+    problems.push(
+      'user specified IP address is supported only when connecting to networks with user configured subnets',
+    );
+  }
   if (ipv4Address && isIP(ipv4Address) !== 4) problems.push(`invalid IPv4 address: ${ipv4Address}`);
   if (ipv6Address && isIP(ipv6Address) !== 6) problems.push(`invalid IPv6 address: ${ipv6Address}`);
   for (const address of linkLocalIPs) {

@@ -126,6 +126,13 @@ describe('settings of an endpoint', () => {
       'invalid IPv4',
     );
     expect(() => checkEndpointSettings(network, { ...settings, macAddress: '02:42' })).toThrow('invalid MAC');
+    expect(() => checkEndpointSettings(network, { ...settings, ipv6Address: 'fd00::1' })).toThrow(
+      'only when connecting to networks with user configured subnets',
+    );
+    const linkLocalIPs = ['169.254.1.1', '10.0.0.1'];
+    expect(() => checkEndpointSettings(network, { ...settings, linkLocalIPs })).toThrow(
+      'invalid link-local IP address: 10.0.0.1',
+    );
     expect(() =>
       checkEndpointSettings(network, { ...settings, macAddress: '02-42-AC-11-00-02' }),
     ).not.toThrow();
