@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { must } from '../support/command.ts';
+import { must, until } from '../support/command.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
 
 let daemon: TestDaemon;
@@ -350,3 +350,30 @@ describe('caches', () => {
     TIMEOUT,
   );
 });
+
+test.skipIf(Bun.which('ssh-agent') === null || Bun.which('ssh-add') === null)(
+  '--ssh: the agent of the environment, and keys that an agent of the build’s own holds',
+  async () => {
+    const key = join(place, 'key');
+    await must(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'of-the-test', '-f', key]);
+    const socket = join(place, 'agent');
+    const agent = Bun.spawn(['ssh-agent', '-D', '-a', socket], { stdout: 'ignore', stderr: 'ignore' });
+    try {
+      await until('the agent listens', async () => existsSync(socket));
+      write({
+        Dockerfile:
+          'FROM busybox\nRUN --mount=type=ssh,required=true test -S "$SSH_AUTH_SOCK" && echo yes >/had\n',
+      });
+      await built(['-t', 'ssh', '--no-cache', '--ssh', 'default'], { SSH_AUTH_SOCK: socket });
+      expect(await output('ssh', 'cat', '/had')).toBe('yes');
+      await built(['-t', 'ssh', '--no-cache', '--ssh', `default=${key}`]);
+      expect(await output('ssh', 'cat', '/had')).toBe('yes');
+    } finally {
+      agent.kill();
+      await agent.exited;
+    }
+    const { code, stderr } = await build(['--ssh', 'default'], { SSH_AUTH_SOCK: '' });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('invalid empty ssh agent socket')]);
+  },
+  TIMEOUT,
+);

@@ -311,6 +311,27 @@ describe.skipIf(REFERENCE)('tare alone', () => {
   );
 
   test(
+    'Ctrl-C on a terminal ends the build, says so, and leaves the terminal as it was',
+    async () => {
+      write({ Dockerfile: 'FROM busybox\nRUN echo it runs; sleep 1000\n' });
+      const terminal = daemon.terminal('tare', ['build', '-t', 'unfinished', context], {
+        columns: 60,
+        rows: 10,
+      });
+      await until('the step runs', async () => terminal.output().includes('│ it runs'));
+      terminal.write('\x03');
+      expect(await terminal.exited(TIMEOUT)).toBe(130);
+      expect(Bun.stripANSI(terminal.output()).replaceAll('\r', '')).toMatch(
+        / - \[2\/2\] RUN echo it runs; sleep 1000 +stopped\nCancelled: nothing was tagged\n$/,
+      );
+      // No mode of the terminal was changed: nothing has to be put back.
+      expect(terminal.output()).not.toContain('\x1b[?');
+      await until('the container is gone', async () => (await daemon.ok('tare', ['ps', '-aq'])) === '');
+    },
+    TIMEOUT,
+  );
+
+  test(
     'after builder prune there is no cache',
     async () => {
       write({ Dockerfile: 'FROM busybox\nRUN echo pruned >/f\n' });

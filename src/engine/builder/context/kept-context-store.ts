@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, readFileSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { messageOf } from '../../../base/errors.ts';
@@ -132,7 +132,11 @@ export class KeptContextStore implements KeptContexts {
 async function readHeader(path: string): Promise<KeptHeader | undefined> {
   const input = createReadStream(path);
   try {
-    for await (const line of createInterface({ input })) return JSON.parse(line) as KeptHeader;
+    for await (const line of createInterface({ input })) {
+      // An index that stayed as it was has the time of its last use outside.
+      const { mtimeMs } = await stat(path);
+      return { ...(JSON.parse(line) as KeptHeader), usedAt: Math.floor(mtimeMs) };
+    }
   } catch {
     // None, or not one of ours.
   } finally {

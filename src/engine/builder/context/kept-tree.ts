@@ -65,6 +65,7 @@ export class KeptTree {
   /** Directories, whose times are set when nothing is written any more. */
   readonly #late: ContextEntry[] = [];
   #count = 0;
+  #changed = false;
   #complete = false;
 
   /**
@@ -111,7 +112,13 @@ export class KeptTree {
     this.#seen.add(path);
   }
 
+  /** Something is not as it was when the tree was opened. */
+  get changed(): boolean {
+    return this.#changed;
+  }
+
   #remove(path: string): void {
+    this.#changed = true;
     removeTree(this.#top, path);
     const inside = `${path}/`;
     for (const known of this.#old.keys())
@@ -119,7 +126,11 @@ export class KeptTree {
   }
 
   #keep(entry: ContextEntry, digest: string): void {
-    this.#new.set(entry.path, { entry, digest, unsure: digest !== '' && this.#isUnsure(entry) });
+    const old = this.#old.get(entry.path);
+    const unsure = digest !== '' && this.#isUnsure(entry);
+    const same = old?.digest === digest && old.unsure === unsure && sameEntry(old.entry, entry);
+    this.#changed ||= !same;
+    this.#new.set(entry.path, { entry, digest, unsure });
   }
 
   #isUnsure({ seconds, nanoseconds }: ContextEntry): boolean {
@@ -243,6 +254,7 @@ export class KeptTree {
 
   #open(coming: Coming): void {
     if (coming.fd >= 0) return;
+    this.#changed = true;
     const { path } = coming.entry;
     if (this.#old.has(path)) this.#remove(path);
     coming.fd = openAt(this.#top, path, CREATE, 0o600);
@@ -312,6 +324,22 @@ function sameAttributes(old: ContextEntry, entry: ContextEntry): boolean {
   return old.mode === entry.mode && old.uid === entry.uid && old.gid === entry.gid;
 }
 
+/** All that is announced but attributes that are compared by themselves. */
+function sameEntry(old: ContextEntry, entry: ContextEntry): boolean {
+  return (
+    sameAttributes(old, entry) &&
+    sameXattrs(old, entry) &&
+    old.size === entry.size &&
+    old.seconds === entry.seconds &&
+    old.nanoseconds === entry.nanoseconds &&
+    old.mark === entry.mark &&
+    old.link === entry.link &&
+    old.major === entry.major &&
+    old.minor === entry.minor
+  );
+}
+
 function sameXattrs(old: ContextEntry, entry: ContextEntry): boolean {
+  if (old.xattrs === undefined && entry.xattrs === undefined) return true;
   return JSON.stringify(old.xattrs ?? {}) === JSON.stringify(entry.xattrs ?? {});
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FrameParser } from '../../../archive/context-frames.ts';
 import { inGoWords } from '../../../archive/rooted/words.ts';
@@ -28,6 +28,9 @@ interface Open {
   readonly frames: FrameParser;
 }
 
+/** The index while its directory is in work. */
+const HELD = 'index.held';
+
 let open: Open | undefined;
 
 function theOpen(): Open {
@@ -40,7 +43,9 @@ function begin(directory: string, boot: string): void {
   const index = join(directory, INDEX);
   const old = readIndex(index, boot);
   if (old === undefined && existsSync(tree)) rmSync(tree, { recursive: true, force: true });
-  rmSync(index, { force: true });
+  // Away, but not gone: when nothing changes it comes back as it is.
+  if (old === undefined) rmSync(index, { force: true });
+  else renameSync(index, join(directory, HELD));
   mkdirSync(tree, { recursive: true, mode: 0o700 });
   const kept = new KeptTree(tree, old ?? [], BigInt(Date.now()) * 1_000_000n);
   const frames = new FrameParser({
@@ -64,11 +69,20 @@ function readIndex(path: string, boot: string): KeptEntry[] | undefined {
 function close(header: KeptHeader): void {
   const { directory, tree } = theOpen();
   open = undefined;
+  const { changed } = tree;
   tree.close();
+  const held = join(directory, HELD);
+  if (!changed && existsSync(held)) {
+    const used = new Date(header.usedAt);
+    utimesSync(held, used, used);
+    renameSync(held, join(directory, INDEX));
+    return;
+  }
   const lines = [header, ...tree.entries()].map((line) => `${JSON.stringify(line)}\n`);
   const partial = join(directory, `${INDEX}.new`);
   writeFileSync(partial, lines.join(''));
   renameSync(partial, join(directory, INDEX));
+  rmSync(held, { force: true });
 }
 
 function finished(tree: KeptTree): FinishedTree {
