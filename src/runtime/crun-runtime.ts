@@ -125,7 +125,7 @@ class CrunRuntime implements Runtime {
         if (record.execId === undefined) for (const listener of this.#lossListeners) listener(record.id);
       },
     );
-    this.#ooms = new OomWatch((id) => {
+    this.#ooms = new OomWatch(this.#exits.inotify, (id) => {
       for (const listener of this.#oomListeners) listener(id);
     });
     this.#orphans = new Orphans((pid) => this.#exits.claim(pid));
@@ -362,7 +362,6 @@ class CrunRuntime implements Runtime {
   async close(): Promise<void> {
     this.#hubs.close();
     this.#exits.close();
-    this.#ooms.close();
     this.#execs.close();
     this.#orphans.close();
     this.#remains.removeEmptyParents();

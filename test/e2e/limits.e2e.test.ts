@@ -145,11 +145,12 @@ describe('memory', () => {
   test.skipIf(UNIFIED)(
     '-m 512m --memory-swap=1g --oom-kill-disable: it waits, and update frees it',
     async () => {
-      // What lies in a tmpfs can only be swapped, and nothing is: no swap, or 512 MB more of it were full as well.
-      const flags = ['--memory=512m', '--memory-swap=1g', '--oom-kill-disable', '--shm-size=1500m'];
+      // Memory of a process can only be swapped, and nothing is: no swap, or 512 MB more of it were full as well. It is
+      // filled by the process itself: a system call that gets no memory fails, and only a page fault waits.
+      const flags = ['--memory=512m', '--memory-swap=1g', '--oom-kill-disable'];
       const id = await detached(
         flags,
-        'dd if=/dev/zero of=/dev/shm/fill bs=1M count=1100 2>/dev/null; echo done; sleep 1000',
+        `awk 'BEGIN { s = sprintf("%1048576s", "x"); for (i = 0; i < 1100; i++) a[i] = s i; print "done" }'; sleep 1000`,
       );
       const pid = await pidOf(id);
       const waits = () => cgroupFile(pid, 'memory/memory.oom_control', '').includes('under_oom 1');

@@ -14,7 +14,8 @@ const LOOK_INTERVAL_MS = 500;
 export class ExitWatch {
   readonly #report: (tracked: Tracked, exit: ProcessExit) => void;
   readonly #monitorLost: (tracked: Tracked) => void;
-  readonly #inotify = new Inotify();
+  /** Shared with whoever watches the same containers: a user has 128 of them (inotify(7)). */
+  readonly inotify = new Inotify();
   /** Those that need looking at: an earlier daemon's, and those whose monitor died. */
   readonly #watched = new Map<Tracked, { monitorGone: boolean; told: boolean }>();
   #timer: Timer | undefined;
@@ -30,7 +31,7 @@ export class ExitWatch {
 
   /** Calls `found` with the name of every exit file that appears in `directory`; returns how to stop. */
   watchDirectory(directory: string, found: (name: string | undefined) => void): () => void {
-    return this.#inotify.watch(directory, Watch.MOVED_TO | Watch.CLOSE_WRITE, (event) => {
+    return this.inotify.watch(directory, Watch.MOVED_TO | Watch.CLOSE_WRITE, (event) => {
       if (event.overflow) found(undefined);
       else if (!event.name.includes('.')) found(event.name);
     });
@@ -120,6 +121,6 @@ export class ExitWatch {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#watched.clear();
-    this.#inotify.close();
+    this.inotify.close();
   }
 }

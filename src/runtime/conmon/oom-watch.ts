@@ -1,4 +1,4 @@
-import { Inotify, Watch } from '../../kernel/inotify.ts';
+import { type Inotify, Watch } from '../../kernel/inotify.ts';
 import type { Tracked } from './tracked.ts';
 
 /**
@@ -7,11 +7,12 @@ import type { Tracked } from './tracked.ts';
  * inotify watch per container suffices, without a descriptor or a thread.
  */
 export class OomWatch {
-  readonly #inotify = new Inotify();
+  readonly #inotify: Pick<Inotify, 'watch'>;
   readonly #report: (id: string) => void;
   readonly #ends = new Map<string, () => void>();
 
-  constructor(report: (id: string) => void) {
+  constructor(inotify: Pick<Inotify, 'watch'>, report: (id: string) => void) {
+    this.#inotify = inotify;
     this.#report = report;
   }
 
@@ -32,10 +33,5 @@ export class OomWatch {
   forget(id: string): void {
     this.#ends.get(id)?.();
     this.#ends.delete(id);
-  }
-
-  close(): void {
-    this.#inotify.close();
-    this.#ends.clear();
   }
 }
