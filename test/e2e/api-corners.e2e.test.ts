@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { connect } from 'node:net';
 import { readTarMembers } from '../../src/archive/tar-members.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { tarBytes } from '../support/tar-bytes.ts';
 
 let daemon: TestDaemon;
 beforeAll(async () => {
@@ -194,6 +195,17 @@ test('a hardware address of the container is that of its first network, whatever
   const EndpointsConfig = { bridge: { MacAddress } };
   const other = await create({ NetworkingConfig: { EndpointsConfig } });
   expect((await call('GET', `/containers/${other}/json`)).body.Config).toMatchObject({ MacAddress });
+});
+
+test.each([
+  ['an empty Dockerfile', '', '', 'the Dockerfile (Dockerfile) cannot be empty'],
+  ['a Dockerfile of comments', '# nothing\n\n', '', 'file with no instructions'],
+  ['an unknown platform', 'FROM busybox', '?platform=foobar', 'unknown operating system or architecture'],
+])('build: %s is an answer of its own, not a line of a stream', async (_what, content, query, message) => {
+  const context = tarBytes([{ name: 'Dockerfile', content }]);
+  const answer = await call('POST', `/build${query}`, context);
+  expect(answer.status).toBe(400);
+  expect(answer.message).toContain(message);
 });
 
 test('the terminal of an exec whose container was killed has no size', async () => {

@@ -81,21 +81,17 @@ export function buildRoutes(dependencies: Dependencies): Route[] {
     const quiet = flag(x, 'q');
     const progress = new ProgressStream(x);
     const report = quiet ? () => {} : reporterOf(x, progress);
-    await progress.run(
-      async () => {
-        const { id, cache } = await built(report);
-        if (cache !== '') progress.send({ aux: { TareCache: cache } });
-        if (quiet) return progress.send({ stream: `${id}\n` });
-        progress.send({ aux: { ID: id } });
-        progress.send({ stream: `Successfully built ${shortOf(id)}\n` });
-        for (const tag of request.tags) {
-          const name = familiarString(withDefaultTag(parseReference(tag)));
-          progress.send({ stream: `Successfully tagged ${name}\n` });
-        }
-      },
-      log,
-      true,
-    );
+    await progress.run(async () => {
+      const { id, cache } = await built(report);
+      if (cache !== '') progress.send({ aux: { TareCache: cache } });
+      if (quiet) return progress.send({ stream: `${id}\n` });
+      progress.send({ aux: { ID: id } });
+      progress.send({ stream: `Successfully built ${shortOf(id)}\n` });
+      for (const tag of request.tags) {
+        const name = familiarString(withDefaultTag(parseReference(tag)));
+        progress.send({ stream: `Successfully tagged ${name}\n` });
+      }
+    }, log);
   }
 
   return [

@@ -265,7 +265,11 @@ export class ImageStore implements ImageService {
       const maker = new ImageMaker(leased);
       return body({
         layers: leased.snapshotter,
-        assemble: (config, parent) => maker.assemble(config, parent),
+        assemble: async (config, parent) => {
+          const image = await maker.assemble(config, parent);
+          this.#emit('create', image.id, image.id);
+          return image;
+        },
       });
     });
   }

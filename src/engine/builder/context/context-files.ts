@@ -37,7 +37,7 @@ export async function readDockerfile(tree: RootedTree, path: string): Promise<st
     const status = await tree.stat(`/${path}`);
     const { tar } = await tree.pack(status.linkTarget || `/${path}`);
     const text = await firstFile(tar);
-    if (text.trim() === '') throw new TareError('invalid', `the Dockerfile (${path}) cannot be empty`);
+    if (text === '') throw new TareError('invalid', `the Dockerfile (${path}) cannot be empty`);
     return text;
   } catch (error) {
     throw isKind(error, 'not-found') ? absent(error) : error;
