@@ -29,7 +29,7 @@ beforeAll(async () => {
   await daemon.ok('tare', ['import', await busyboxTar(), 'peer-base:1']);
   const base = join(place, 'base.tar');
   await daemon.ok('tare', ['save', '-o', base, 'peer-base:1']);
-  peers.push(buildah());
+  peers.push(await buildah());
   peers.push(await buildKitOfDockerd());
   for (const peer of peers) await peer.load(base);
 }, 180_000);
@@ -227,15 +227,18 @@ test.each(CASES)(
     await daemon.ok('tare', ['build', '-q', '-t', 'peer:built', ...args, directory]);
     await daemon.ok('tare', ['save', '-o', archive('tare'), 'peer:built']);
     const ours = await imageContents(archive('tare'));
+    const found = await Promise.all(
+      peers.map(async (peer) => {
+        await peer.build(directory, archive(peer.name), args);
+        const theirs = await imageContents(archive(peer.name));
+        return differences(ours, theirs, peer.layersBySteps).map((what) => ({ peer: peer.name, what }));
+      }),
+    );
     const unexplained: string[] = [];
-    for (const peer of peers) {
-      await peer.build(directory, archive(peer.name), args);
-      const theirs = await imageContents(archive(peer.name));
-      for (const difference of differences(ours, theirs, peer.layersBySteps)) {
-        const row = ROWS.find((each) => each.peer === peer.name && explains(each.what, difference));
-        if (row) row.seen = true;
-        else unexplained.push(`${peer.name} ${difference}`);
-      }
+    for (const { peer, what } of found.flat()) {
+      const row = ROWS.find((each) => each.peer === peer && explains(each.what, what));
+      if (row) row.seen = true;
+      else unexplained.push(`${peer} ${what}`);
     }
     expect([name, ...unexplained]).toEqual([name]);
   },

@@ -42,10 +42,14 @@ export async function buildKitOfDockerd(): Promise<PeerBuilder> {
 }
 
 /** Debian's buildah, without containers: RUN in a chroot. */
-export function buildah(): PeerBuilder {
+export async function buildah(): Promise<PeerBuilder> {
   const root = mkdtempSync('/var/tmp/tare-buildah-');
   const place = (name: string): string => join(root, name);
-  const program = ['buildah', '--root', place('data'), '--runroot', place('run'), '--storage-driver', 'vfs'];
+  // Overlay where the file system takes it: vfs copies a root for each step.
+  const tried = ['--root', place('tried'), '--runroot', place('tried-run'), '--storage-driver', 'overlay'];
+  const { code } = await run(['buildah', ...tried, 'info'], { timeout: PATIENCE });
+  const driver = code === 0 ? 'overlay' : 'vfs';
+  const program = ['buildah', '--root', place('data'), '--runroot', place('run'), '--storage-driver', driver];
   const env = { BUILDAH_ISOLATION: 'chroot', TMPDIR: root, HOME: root, XDG_RUNTIME_DIR: root };
   const ok = (...args: string[]): Promise<string> => must([...program, ...args], { env, timeout: PATIENCE });
   return {
