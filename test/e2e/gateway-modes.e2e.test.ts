@@ -1,5 +1,6 @@
 /** Gateway modes of bridge networks, seen by another machine; bridges without an address of the host. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
+import { until } from '../support/command.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
 import { OtherMachine } from '../support/other-machine.ts';
 
@@ -23,11 +24,13 @@ const docker = (...args: string[]) => daemon.ok('docker', args);
 const OPTION = 'com.docker.network.bridge';
 const create = (name: string, subnet: string, ...args: string[]) =>
   docker('network', 'create', '--subnet', subnet, ...args, name);
-const web = (name: string, network: string, ...args: string[]) =>
-  docker(
+async function web(name: string, network: string, ...args: string[]): Promise<void> {
+  await docker(
     ...['run', '-d', '--name', name, '--net', network, ...args, 'busybox', 'sh', '-c'],
     `echo ${name} > /tmp/index.html; httpd -p 81 -h /tmp; exec httpd -f -p 80 -h /tmp`,
   );
+  await until(`${name} listens`, async () => (await inside(name)('http://127.0.0.1/')) === name);
+}
 /** What a machine or container reads from an address. */
 const read = async (where: (argv: string[]) => Promise<{ stdout: string }>, url: string) =>
   (await where(['busybox', 'timeout', '2', 'busybox', 'wget', '-qO-', url])).stdout.trim();
