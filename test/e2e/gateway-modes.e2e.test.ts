@@ -45,6 +45,7 @@ test('routed: published ports at the container’s own address and nowhere else,
   await create('direct', '10.70.0.0/24', '-o', `${OPTION}.gateway_mode_ipv4=routed`, ...six);
   await web('server', 'direct', '-p', '8085:80', '-p', '9999:9999/udp');
   await web('neighbour', 'plain', '-p', '8086:80');
+  await until('it serves', async () => (await host('http://10.71.0.2/')) === 'neighbour', 20_000);
   for (const round of ['first', 'after a crash']) {
     const seen = await Promise.all([
       outside('http://10.70.0.2/'),
