@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { must, until } from '../support/command.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { RegistryProcess } from '../support/registry-process.ts';
 
 let daemon: TestDaemon;
 let place: string;
@@ -276,6 +277,28 @@ describe('caches', () => {
         0,
         expect.stringMatching(/^WARNING: importing the cache /),
       ]);
+    },
+    TIMEOUT,
+  );
+
+  test(
+    'a cache in a registry',
+    async () => {
+      const inside = ['nsenter', `--net=/run/netns/${daemon.bridge}`, '--'];
+      const registry = await RegistryProcess.start({ root: join(place, 'registry'), inside });
+      try {
+        const ref = `type=registry,ref=${registry.host}/cache:1`;
+        write({ Dockerfile: RANDOM.replace('/a\nFROM', '/a && echo registry\nFROM') });
+        await built(['-t', `${registry.host}/app:1`, '--push', '--cache-to', `${ref},mode=max`]);
+        const first = await output(`${registry.host}/app:1`);
+        await daemon.ok('tare', ['rmi', '-f', `${registry.host}/app:1`]);
+        await daemon.ok('tare', ['builder', 'prune', '-af']);
+        expect((await built(['-t', 'again', '--cache-from', ref])).match(/Using cache/g)).toHaveLength(2);
+        expect(await output('again')).toBe(first);
+        expect(await daemon.ok('tare', ['images', '-q', `${registry.host}/cache`])).toBe('');
+      } finally {
+        await registry.stop();
+      }
     },
     TIMEOUT,
   );
