@@ -1,3 +1,4 @@
+import { boundedTest } from './bounded-test.ts';
 import { cleanPath } from './go-paths.ts';
 
 /**
@@ -187,15 +188,14 @@ function compile(pattern: string): (path: string) => boolean {
     const suffix = pattern.slice(2);
     return (path) => path.endsWith(suffix) || (suffix.startsWith('/') && path === suffix.slice(1));
   }
-  const expression = regularExpression(`${source}$`);
-  return (path) => expression.test(path);
+  return testOf(`${source}$`, characters.filter((character) => character === '*').length);
 }
 
-function regularExpression(source: string): RegExp {
+function testOf(source: string, wildcards: number): (path: string) => boolean {
   // With `u` a wildcard takes whole characters; without it brackets in odd places are let pass, as Go does.
-  for (const flags of ['u', '']) {
+  for (const flags of ['u', ''] as const) {
     try {
-      return new RegExp(source, flags);
+      return boundedTest(source, wildcards, flags);
     } catch {}
   }
   // Such as [z-a], which filepath.Match lets pass.

@@ -6,7 +6,7 @@ import { isKind, TareError } from '../../base/errors.ts';
 import { streamOf } from '../../base/streams.ts';
 import { FileType } from '../../kernel/files.ts';
 import { type Attributes, digestOf, ended, type Rename, rewriteTar } from './context/copy-tar.ts';
-import { type CopyRequest, globExpression, type InlineFile, splitPattern } from './copy-request.ts';
+import { type CopyRequest, globTest, type InlineFile, type PathTest, splitPattern } from './copy-request.ts';
 
 /** Where COPY takes files from: the context, or the root of an image. */
 export type SourceTree = Pick<RootedTree, 'stat' | 'pack'>;
@@ -114,8 +114,8 @@ async function* inlineMember(
 
 async function planOf(request: CopyRequest, source: SourceTree, isDirectory: boolean): Promise<Plan> {
   const { destination, sources, inline, exclude, parents } = request;
-  const excluded = exclude.map((pattern) => globExpression(pattern.replace(/^\//, '')));
-  const found: Array<{ path: string; directory: boolean; pattern: RegExp | undefined }> = [];
+  const excluded = exclude.map((pattern) => globTest(pattern.replace(/^\//, '')));
+  const found: Array<{ path: string; directory: boolean; pattern: PathTest | undefined }> = [];
   for (const given of sources) {
     const { base, pattern } = splitPattern(given);
     found.push({ ...(await followed(source, base, given)), pattern });
@@ -138,7 +138,7 @@ async function planOf(request: CopyRequest, source: SourceTree, isDirectory: boo
     const rename: Rename = (name) => {
       // Members of a directory are named for it; the root's are not.
       const inner = whole && path !== '/' ? (name === top ? '' : name.slice(top.length + 1)) : name;
-      if (excluded.some((pattern) => pattern.test(inner))) return undefined;
+      if (excluded.some((pattern) => pattern(inner))) return undefined;
       if (pattern) return matchedName(inner, pattern);
       if (whole) return prefix + inner;
       return intoDirectory ? prefix + name : last;
@@ -150,10 +150,10 @@ async function planOf(request: CopyRequest, source: SourceTree, isDirectory: boo
 }
 
 /** What a pattern's match is called: a file by its own name, what is in a matched directory without that. */
-function matchedName(inner: string, pattern: RegExp): string | undefined {
+function matchedName(inner: string, pattern: PathTest): string | undefined {
   const names = inner.split('/');
   for (let depth = 1; depth <= names.length; depth++) {
-    if (!pattern.test(names.slice(0, depth).join('/'))) continue;
+    if (!pattern(names.slice(0, depth).join('/'))) continue;
     return depth === names.length ? (names.at(-1) ?? '') : names.slice(depth).join('/');
   }
   return undefined;

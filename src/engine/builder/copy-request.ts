@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { boundedTest } from '../../base/bounded-test.ts';
 import { TareError } from '../../base/errors.ts';
 import type { AddInstruction, CopyInstruction } from './dockerfile/instructions.ts';
 
@@ -68,7 +69,7 @@ function absolute(path: string, workingDir: string): string {
 }
 
 /** A source split where its first pattern begins: `a/b/*.js` is `a/b` and `*.js`. */
-export function splitPattern(source: string): { base: string; pattern: RegExp | undefined } {
+export function splitPattern(source: string): { base: string; pattern: PathTest | undefined } {
   const parts = posix
     .normalize(`/${source}`)
     .split('/')
@@ -77,12 +78,14 @@ export function splitPattern(source: string): { base: string; pattern: RegExp | 
   if (first < 0) return { base: `/${parts.join('/')}`, pattern: undefined };
   return {
     base: `/${parts.slice(0, first).join('/')}`,
-    pattern: globExpression(parts.slice(first).join('/')),
+    pattern: globTest(parts.slice(first).join('/')),
   };
 }
 
+export type PathTest = (path: string) => boolean;
+
 /** Go's filepath.Match, and `**` for any number of directories. */
-export function globExpression(glob: string): RegExp {
+export function globTest(glob: string): PathTest {
   let source = '';
   for (let index = 0; index < glob.length; index++) {
     const char = glob[index] ?? '';
@@ -102,7 +105,7 @@ export function globExpression(glob: string): RegExp {
     } else if (char === '\\' && index + 1 < glob.length) source += escaped(glob[++index] ?? '');
     else source += escaped(char);
   }
-  return new RegExp(`^${source}$`);
+  return boundedTest(`^${source}$`, glob.split('*').length - 1);
 }
 
 function escaped(char: string): string {

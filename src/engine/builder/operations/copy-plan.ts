@@ -6,7 +6,7 @@ import { TareError } from '../../../base/errors.ts';
 import { PathPatterns } from '../../../base/path-patterns.ts';
 import { Breath } from '../../../base/streams.ts';
 import { type FileStatus, FileType, readLinkAt } from '../../../kernel/files.ts';
-import { type CopyRequest, splitPattern } from '../copy-request.ts';
+import { type CopyRequest, type PathTest, splitPattern } from '../copy-request.ts';
 import { findInside, isDirectory } from './links-inside.ts';
 
 /** One thing that a copy brings. */
@@ -75,15 +75,15 @@ function notFound(given: string): TareError {
 }
 
 /** Paths (relative to the root) below `base` that a pattern names; what is in a match is not looked at. */
-async function matches(root: ByteString, base: ByteString, pattern: RegExp): Promise<ByteString[]> {
+async function matches(root: ByteString, base: ByteString, pattern: PathTest): Promise<ByteString[]> {
   const found: ByteString[] = [];
   const breath = new Breath();
   const tree = walkTree(toText(base === '' ? root : `${root}/${base}`), (item) => {
-    return item.path === '' || !pattern.test(toText(item.path));
+    return item.path === '' || !pattern(toText(item.path));
   });
   for (const item of tree) {
     if (breath.due) await breath.take();
-    if (item.path === '' || !pattern.test(toText(item.path))) continue;
+    if (item.path === '' || !pattern(toText(item.path))) continue;
     found.push(base === '' ? item.path : `${base}/${item.path}`);
   }
   return found;

@@ -5,7 +5,7 @@ import { readTarMembers } from '../../../archive/tar-members.ts';
 import { isKind, TareError } from '../../../base/errors.ts';
 import { FileType } from '../../../kernel/files.ts';
 import type { SourceTree } from '../copier.ts';
-import { type CopyRequest, type InlineFile, splitPattern } from '../copy-request.ts';
+import { type CopyRequest, type InlineFile, type PathTest, splitPattern } from '../copy-request.ts';
 import { isArchive } from './archives.ts';
 import { type Download, download } from './download.ts';
 import { checkout, checkoutTar } from './git.ts';
@@ -181,14 +181,14 @@ function isFile(mode: number): boolean {
   return (mode & FileType.MASK) === FileType.FILE;
 }
 
-async function matches(base: string, pattern: RegExp, tree: SourceTree): Promise<Named[]> {
+async function matches(base: string, pattern: PathTest, tree: SourceTree): Promise<Named[]> {
   const found: Named[] = [];
   const { tar } = await tree.pack(base);
   const top = posix.basename(base);
   for await (const { entry } of readTarMembers(tar)) {
     const name = entry.name.replace(/^\/+|\/+$/g, '');
     const inner = base === '/' ? name : name.slice(top.length + 1);
-    if (pattern.test(inner)) found.push({ path: posix.join(base, inner), isFile: entry.type === 'file' });
+    if (pattern(inner)) found.push({ path: posix.join(base, inner), isFile: entry.type === 'file' });
   }
   return found;
 }
