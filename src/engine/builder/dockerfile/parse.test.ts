@@ -1,8 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: Dockerfiles have it
 import { describe, expect, test } from 'bun:test';
+import { compile } from './compile.ts';
 import { excerpt } from './dockerfile-error.ts';
+import type { Lookup } from './expand.ts';
 import { parseDockerfile } from './parse.ts';
-import { neededStages, stagesOf } from './stages.ts';
+import { resolveStages, stagesFor } from './stage-graph.ts';
 
 const rests = (text: string) => parseDockerfile(text).statements.map(({ name, rest }) => `${name} ${rest}`);
 
@@ -70,30 +72,30 @@ describe('parseDockerfile', () => {
 });
 
 describe('stages', () => {
-  const none = (): undefined => undefined;
-  const staged = (text: string) => stagesOf(parseDockerfile(text), none).stages;
+  const staged = (text: string, given: Lookup = () => undefined) =>
+    resolveStages(compile(parseDockerfile(text)), given, () => undefined).stages;
+  const namesFor = (text: string, target: string) => stagesFor(staged(text), target).map(({ name }) => name);
 
-  test('only what the target needs, in order', () => {
-    const stages = staged(
-      'FROM a AS one\nFROM b AS two\nFROM one AS three\nCOPY --from=two /x /\nFROM c AS four\nRUN --mount=type=bind,from=three,target=/m x\n',
-    );
-    expect(neededStages(stages, '').map(({ name }) => name)).toEqual(['one', 'two', 'three', 'four']);
-    expect(neededStages(stages, 'one').map(({ name }) => name)).toEqual(['one']);
-    expect(neededStages(stages, 'Three').map(({ name }) => name)).toEqual(['one', 'two', 'three']);
-    expect(() => neededStages(stages, 'none')).toThrow('failed to reach build target none');
+  test('only what the target needs, each after what it needs itself', () => {
+    const text =
+      'FROM a AS one\nFROM b AS two\nFROM one AS three\nCOPY --from=two /x /\nFROM c AS four\nRUN --mount=type=bind,from=three,target=/m x\n';
+    expect(namesFor(text, '')).toEqual(['one', 'two', 'three', 'four']);
+    expect(namesFor(text, 'one')).toEqual(['one']);
+    expect(namesFor(text, 'Three')).toEqual(['one', 'two', 'three']);
+    expect(() => namesFor(text, 'none')).toThrow('target stage "none" could not be found');
   });
 
   test('global arguments choose the base', () => {
-    const file = parseDockerfile('ARG TAG=1\nARG IMG=x:${TAG}\nFROM ${IMG}\n');
-    expect(stagesOf(file, none).stages[0]?.base).toBe('x:1');
-    expect(stagesOf(file, (name) => (name === 'TAG' ? '2' : undefined)).stages[0]?.base).toBe('x:2');
+    const text = 'ARG TAG=1\nARG IMG=x:${TAG}\nFROM ${IMG}\n';
+    expect(staged(text)[0]?.base).toEqual({ kind: 'image', reference: 'x:1' });
+    const two: Lookup = (name) => (name === 'TAG' ? '2' : undefined);
+    expect(staged(text, two)[0]?.base).toEqual({ kind: 'image', reference: 'x:2' });
   });
 
   test.each([
     ['RUN x', 'no build stage'],
     ['FROM a b', 'either one or three'],
     ['FROM a AS 1x', 'invalid name for build stage'],
-    ['FROM a AS x\nFROM b AS X', 'duplicate name'],
     ['FROM $NOTHING', 'should not be blank'],
   ])('%j is refused', (text, message) => {
     expect(() => staged(text)).toThrow(message);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { StepFailed } from '../operations/run.ts';
+import { compile } from './compile.ts';
 import { DockerfileError, withExcerpt } from './dockerfile-error.ts';
 import { parseDockerfile } from './parse.ts';
-import { stagesOf } from './stages.ts';
 
 describe('what a Dockerfile gets wrong is named', () => {
   const cases = [
@@ -12,7 +12,7 @@ describe('what a Dockerfile gets wrong is named', () => {
     ['FROM --platfrom=x a\n', 'line 1: unknown flag: --platfrom (did you mean --platform?)'],
   ];
   for (const [text = '', message = ''] of cases) {
-    test(message, () => expect(() => stagesOf(parseDockerfile(text), () => undefined)).toThrow(message));
+    test(message, () => expect(() => compile(parseDockerfile(text))).toThrow(message));
   }
 });
 
