@@ -89,7 +89,6 @@ const received = (fd: number): number =>
       .find((text) => text.includes('eth0'));
     return Number(line?.split(':')[1]?.trim().split(/\s+/)[1]);
   });
-const others = (joined: readonly Joined[], { fd }: Joined) => joined.filter((other) => other.fd !== fd);
 
 test('a lowered limit: further bridges are one network, also for a host port from inside, after a restart, without icc', async () => {
   open(4);
@@ -191,6 +190,9 @@ test('a lowered limit: further bridges are one network, also for a host port fro
   expect(named('b').filter((name) => name.includes('apart'))).toEqual([]);
 }, 120_000);
 
+const isQuiet = (round?: { heard: number[]; again: number }): boolean =>
+  round !== undefined && round.again === 0 && round.heard.join() === '1';
+
 test('1,100 endpoints: one Ethernet, each broadcast once to everybody, gone without a trace', async () => {
   open();
   const network = net('big0', '10.96.0.0/16');
@@ -202,25 +204,27 @@ test('1,100 endpoints: one Ethernet, each broadcast once to everybody, gone with
   expect(named('bx')).toEqual(['bxbig0-1']);
   const [first, last] = [all[0]!, all[1099]!];
   expect([bridgeOf(first), bridgeOf(last)]).toEqual(['big0', 'bxbig0-1']);
-  lab.serve(last.fd, 'last');
   lab.serve(undefined, 'host');
-  // Who asks for an address is heard by everybody, once; the answer by nobody else.
-  const before = new Map(all.map(({ fd }) => [fd, received(fd)]));
-  const got = ({ fd }: Joined) => received(fd) - before.get(fd)!;
-  expect(await lab.ask(first.fd, last.address, 80)).toBe(`last to ${first.address}`);
-  const heard = new Set(
-    others(all, first)
-      .filter((it) => it !== last)
-      .map(got),
-  );
-  expect([...heard]).toEqual([1]);
-  console.log(
-    `1,100 endpoints: a first connection is 1 broadcast to ${all.length - 1}; packets of the two: ${got(first)}, ${got(last)}`,
-  );
-  // The second one asks nobody.
-  const again = new Map(all.map(({ fd }) => [fd, received(fd)]));
-  expect(await lab.ask(first.fd, last.address, 80)).toContain('last');
-  expect(others(all, first).filter((it) => it !== last && received(it.fd) !== again.get(it.fd))).toEqual([]);
+  // Who asks for an address is heard by everybody, once; the answer by nobody else. A packet of IPv6's own housekeeping
+  // may come in between; a frame that goes round would be heard twice in every round.
+  const rounds: Array<{ heard: number[]; again: number }> = [];
+  while (rounds.length < 4 && !isQuiet(rounds.at(-1))) {
+    const [asker, asked] = [all[rounds.length]!, all[1099 - rounds.length]!];
+    const bystanders = all.filter((it) => it !== asker && it !== asked);
+    lab.serve(asked.fd, 'asked');
+    const counts = () => bystanders.map(({ fd }) => received(fd));
+    const before = counts();
+    expect(await lab.ask(asker.fd, asked.address, 80)).toBe(`asked to ${asker.address}`);
+    const between = counts();
+    // The second one asks nobody.
+    expect(await lab.ask(asker.fd, asked.address, 80)).toContain('asked');
+    const after = counts();
+    rounds.push({
+      heard: [...new Set(between.map((count, index) => count - before[index]!))],
+      again: after.filter((count, index) => count !== between[index]).length,
+    });
+  }
+  expect(rounds.at(-1)).toEqual({ heard: [1], again: 0 });
   // The gateway answers once, from the first bridge.
   const macs = lab.inside(last.fd, 'busybox', 'arping', '-c', '1', '-w', '2', '-I', 'eth0', '10.96.0.1');
   expect(macs.match(/reply from/g)).toHaveLength(1);

@@ -173,7 +173,7 @@ RUN exit 1
     const secret = `hidden-${crypto.randomUUID()}`;
     const place = context({
       Dockerfile: `FROM busybox AS base
-RUN --mount=type=secret,id=token,required sha256sum < /run/secrets/token > /sum; date +%s%N > /when
+RUN --mount=type=secret,id=token,required sha256sum < /run/secrets/token > /sum; cat /proc/sys/kernel/random/uuid > /when
 FROM other AS last
 COPY --from=base /sum /when /
 COPY --from=files note /
@@ -288,7 +288,7 @@ COPY --from=image /bin/busybox /again
 
   test('caches: in the image, and as one of its own in a registry', async () => {
     const place = context({
-      Dockerfile: 'FROM busybox\nRUN date +%s%N > /when\nRUN echo second > /second\n',
+      Dockerfile: 'FROM busybox\nRUN cat /proc/sys/kernel/random/uuid > /when\nRUN echo second > /second\n',
     });
     const when = (image: string) => inImage(image, 'cat', '/when');
     for (const type of ['inline', 'registry']) {

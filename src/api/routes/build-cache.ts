@@ -6,7 +6,10 @@ import { flag, integer } from '../query.ts';
 import type { Route } from '../router.ts';
 import { nanosToMillis, parseMoment } from '../time.ts';
 
-/** Filters of `/build/prune`, as dockerd takes them. */
+/**
+ * Filters of `/build/prune`, as dockerd takes them, and `label`: `system prune` hands on its own. Records have no labels,
+ * so that none has one that is asked for.
+ */
 const FILTERS: ReadonlySet<string> = new Set([
   'until',
   'unused-for',
@@ -17,6 +20,8 @@ const FILTERS: ReadonlySet<string> = new Set([
   'inuse',
   'shared',
   'private',
+  'label',
+  'label!',
 ]);
 
 /** What builds left. */
@@ -53,6 +58,7 @@ export function recordTest(filters: Filters, now: number): (record: CacheRecord)
   const [inUse, shared, own] = [yes('inuse'), yes('shared'), yes('private')];
   return (record) =>
     Math.max(record.createdAt, record.lastUsedAt) < before &&
+    filters.get('label').length === 0 &&
     filters.get('id').every((id) => record.id.startsWith(id)) &&
     filters.get('parent').every((id) => record.parents.some((parent) => parent.startsWith(id))) &&
     filters.exact('type', record.kind) &&
