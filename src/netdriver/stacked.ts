@@ -24,6 +24,12 @@ import type {
 import { ensureParent, isOurs } from './parent-links.ts';
 
 /**
+ * The kernel takes links down some time after the namespace that they were in: a container that starts again finds its own
+ * address taken until then. Milliseconds.
+ */
+const LINGERING = 3000;
+
+/**
  * Networks whose endpoints are links on a link of the host (macvlan, ipvlan): containers are neighbours in the network
  * that the host's link is in, the host itself does not see what they say. There is nothing on the host's side of an
  * endpoint, and no rule: ports cannot be published, whoever is in that network reaches all of them.
@@ -57,29 +63,40 @@ export class StackedDriver implements NetworkDriver {
   }
 
   async join(network: NetworkSpec, endpoint: EndpointSpec, ns: NetworkNamespace): Promise<void> {
+    const deadline = Date.now() + LINGERING;
+    for (;;) {
+      try {
+        await this.#joinNow(network, endpoint, ns);
+        return;
+      } catch (error) {
+        const lingers = error instanceof SyscallError && error.errno === Errno.EADDRINUSE;
+        if (!lingers || Date.now() > deadline) {
+          throw this.#explained(error, network, parentOf(network));
+        }
+        await Bun.sleep(10);
+      }
+    }
+  }
+
+  async #joinNow(network: NetworkSpec, endpoint: EndpointSpec, ns: NetworkNamespace): Promise<void> {
     const parent = parentOf(network);
     // Somebody may have taken away what we made since.
     const link = ensureParent(this.#route, network, parent);
-    const stacking = stackingOf(this.name, parent);
-    try {
-      this.#route.execute([
-        newStackedLink({
-          name: endpoint.interfaceName,
-          parent: link.index,
-          namespace: ns.fd,
-          stacking,
-          ...(this.name === 'macvlan' ? { mac: endpoint.macAddress } : {}),
-          ...(network.mtu > 0 ? { mtu: network.mtu } : {}),
-        }),
-      ]);
-    } catch (error) {
-      throw this.#explained(error, network, parent);
-    }
+    this.#route.execute([
+      newStackedLink({
+        name: endpoint.interfaceName,
+        parent: link.index,
+        namespace: ns.fd,
+        stacking: stackingOf(this.name, parent),
+        ...(this.name === 'macvlan' ? { mac: endpoint.macAddress } : {}),
+        ...(network.mtu > 0 ? { mtu: network.mtu } : {}),
+      }),
+    ]);
     try {
       configureEndpoint(network, endpoint, ns, false);
     } catch (error) {
       await this.unplug(network, endpoint, ns);
-      throw this.#explained(error, network, parent);
+      throw error;
     }
   }
 
