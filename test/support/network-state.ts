@@ -38,7 +38,9 @@ function plain(line: string): string {
     .replace(/veth[0-9a-f]{7}(@if\d+)?/g, 'veth')
     .replace(/link\/ether [0-9a-f:]+/, 'link/ether')
     .replace(/link-netnsid \d+/, '')
+    // Tentative while the kernel asks whether another has it.
     .replace(/inet6 fe80\S+/, 'inet6 fe80')
+    .replace(' tentative', '')
     .replace(/(NO-CARRIER,|,LOWER_UP|state \S+| linkdown)/g, '')
     .replace(/\\.*valid_lft.*$/, '')
     .replace(/ +/g, ' ')
