@@ -32,13 +32,13 @@ export async function networkState(daemon: TestDaemon): Promise<string[]> {
     .toSorted();
 }
 
+/** Without what differs from one moment to the next, as that the kernel still asks whether another has an address. */
 function plain(line: string): string {
   return line
     .replace(/^\d+: /, '')
     .replace(/veth[0-9a-f]{7}(@if\d+)?/g, 'veth')
     .replace(/link\/ether [0-9a-f:]+/, 'link/ether')
     .replace(/link-netnsid \d+/, '')
-    // Tentative while the kernel asks whether another has it.
     .replace(/inet6 fe80\S+/, 'inet6 fe80')
     .replace(' tentative', '')
     .replace(/(NO-CARRIER,|,LOWER_UP|state \S+| linkdown)/g, '')
