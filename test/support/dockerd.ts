@@ -1,5 +1,5 @@
 /** Docker's own daemon as a peer: with everything of its own, in a network namespace of its own. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { clearAway } from './clear-away.ts';
 import { must, type Outcome, type RunOptions, run, until } from './command.ts';
@@ -88,10 +88,20 @@ export class Dockerd implements AsyncDisposable {
     await this.#daemon?.exited;
     await clearAway({ roots: [this.root], bridge: '', isolated: true, containers: new Set() });
     await run(['ip', 'netns', 'delete', this.#namespace]);
+    removeBuildGroups();
     rmSync(this.root, { recursive: true, force: true });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+}
+
+/** Its builder leaves the cgroup that steps were below. One that another dockerd uses is not empty, and stays. */
+function removeBuildGroups(): void {
+  for (const hierarchy of readdirSync('/sys/fs/cgroup')) {
+    try {
+      rmdirSync(join('/sys/fs/cgroup', hierarchy, 'docker/buildkit'));
+    } catch {}
   }
 }
