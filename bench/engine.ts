@@ -96,12 +96,23 @@ export class Place {
   }
 }
 
-/** A field of `/proc/PID/smaps_rollup`, summed over `pids`, in bytes. `Pss` shares pages out, `Rss` does not. */
+/**
+ * A field of `/proc/PID/smaps_rollup`, summed over `pids`, in bytes. `Pss` shares pages out, `Rss` does not. What has ended
+ * counts nothing.
+ */
 export function memory(pids: readonly number[], field: 'Rss' | 'Pss'): number {
   let sum = 0;
   for (const pid of pids) {
-    const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+    const text = smaps(pid);
     sum += Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
   }
   return sum;
+}
+
+function smaps(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  } catch {
+    return '';
+  }
 }
