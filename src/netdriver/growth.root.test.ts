@@ -190,6 +190,23 @@ test('a lowered limit: further bridges are one network, also for a host port fro
   expect(named('b').filter((name) => name.includes('apart'))).toEqual([]);
 }, 120_000);
 
+test('who has left is not heard any more, though its links are still there', async () => {
+  open();
+  const network = net('left0', '10.94.0.0/24');
+  await driver.createNetwork(network);
+  const stays = await join(network, '10.94.0.2/24');
+  const leaves = await join(network, '10.94.0.3/24');
+  lab.serve(leaves.fd, 'the former');
+  expect(await lab.ask(stays.fd, leaves.address, 80)).toContain('the former');
+  await driver.leave(network, leaves.endpoint);
+  expect(await lab.ask(stays.fd, leaves.address, 80)).toBe('silence');
+  // The next one has the address, and with it the hardware address, at once.
+  const next = await join(network, '10.94.0.3/24');
+  lab.serve(next.fd, 'the next');
+  expect(await lab.ask(stays.fd, next.address, 80)).toContain('the next');
+  await driver.removeNetwork(network);
+});
+
 const isQuiet = (round?: { heard: number[]; again: number }): boolean =>
   round !== undefined && round.again === 0 && round.heard.join() === '1';
 

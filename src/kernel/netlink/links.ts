@@ -12,6 +12,7 @@ import type { NetlinkRequest, NetlinkSocket } from './socket.ts';
 export const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
+const RTM_SETLINK = 19;
 
 /** Attributes of links, include/uapi/linux/if_link.h. */
 export const Ifla = {
@@ -20,6 +21,7 @@ export const Ifla = {
   MTU: 4,
   LINK: 5,
   MASTER: 10,
+  PROTINFO: 12,
   LINKINFO: 18,
   IFALIAS: 20,
   AF_SPEC: 26,
@@ -31,6 +33,9 @@ export const INFO_DATA = 2;
 const INFO_SLAVE_KIND = 4;
 const INFO_SLAVE_DATA = 5;
 const VETH_INFO_PEER = 1;
+const AF_BRIDGE = 7;
+const BRPORT_STATE = 1;
+const BR_STATE_DISABLED = 0;
 const BRPORT_MODE = 4;
 const BRPORT_ISOLATED = 33;
 const INET6_ADDR_GEN_MODE = 8;
@@ -57,8 +62,8 @@ export interface Link {
 }
 
 /** struct ifinfomsg: which link, and whether it is to be up (undefined: as it is). */
-export function ifinfo(writer: NetlinkWriter, index: number, up: boolean | undefined): void {
-  writer.u8(0);
+export function ifinfo(writer: NetlinkWriter, index: number, up: boolean | undefined, family = 0): void {
+  writer.u8(family);
   writer.u8(0);
   writer.u16(0);
   writer.u32(index);
@@ -173,6 +178,25 @@ export function setLink(link: number | string, change: LinkChange): NetlinkReque
           writer.nested(AF_INET6, () => writer.number8(INET6_ADDR_GEN_MODE, ADDR_GEN_NONE));
         });
       }
+    },
+  };
+}
+
+/**
+ * Shuts a port of a bridge: it passes no frame in either direction any more. Takes no grace period, as unplugging does. By
+ * the bridge's own message: after any other change of a link, the kernel opens a shut port whose link is up
+ * (br_port_carrier_check).
+ */
+export function shutPort(index: number): NetlinkRequest {
+  return {
+    what: `shut port ${index}`,
+    type: RTM_SETLINK,
+    flags: 0,
+    // Gone, or no longer up.
+    accept: [Errno.ENODEV, Errno.ENETDOWN, Errno.EINVAL],
+    write(writer) {
+      ifinfo(writer, index, undefined, AF_BRIDGE);
+      writer.nested(Ifla.PROTINFO, () => writer.number8(BRPORT_STATE, BR_STATE_DISABLED));
     },
   };
 }
