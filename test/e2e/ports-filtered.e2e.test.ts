@@ -1,5 +1,6 @@
 /** `"publish": "filtered"`: published ports obey the host's own input policy. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { until } from '../support/command.ts';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
 import { ask, inNetworkOf, OtherHost, serverContainer, stopServers } from '../support/network-peers.ts';
 
@@ -72,7 +73,11 @@ describe.each(['bridge', 'six'])('on network %s', (network) => {
       // A flush under the daemon brings it back.
       await daemon.inNetwork(['nft', 'flush', 'ruleset']);
       await nft(policy(8201));
-      expect(await outside.ask(HOST, 8201, { patience: 10 })).toBe(`hello ${OUTSIDE}`);
+      // Until then the host itself refuses.
+      await until(
+        'the rules are back',
+        async () => (await outside.ask(HOST, 8201, NO)) === `hello ${OUTSIDE}`,
+      );
       expect(await outside.ask(HOST, 8200, NO)).not.toContain('hello');
     } finally {
       await daemon.inNetwork(['nft', 'delete', 'table', 'inet', 'admin']);
