@@ -303,6 +303,8 @@ export class TestDaemon implements AsyncDisposable {
         for (const response of gone) {
           if (!response.ok && response.status !== 404) problems.push(`rm -f: ${await response.text()}`);
         }
+        // A bridge outlives its daemon, as the containers in it may.
+        await this.request('POST', '/networks/prune');
       }
       if (this.#process) await this.terminate();
       if (!REFERENCE) problems.push(...(await this.#settledTraces()));
