@@ -1,4 +1,5 @@
 import type { ProgressMessage } from '../../wire/errors.ts';
+import { cleanLine, fitLine } from './terminal-line.ts';
 
 /** Lines of a running step's output that are shown. */
 const TAIL = 6;
@@ -36,7 +37,7 @@ export class BuildBoard {
   take(message: ProgressMessage, width: number): string[] {
     if (message.stream !== undefined) return this.#takeText(message.stream, width);
     const { status = '', id = '', progress = '' } = message;
-    if (this.#step === undefined) return status === '' ? [] : [fit(`${id} ${status}`.trim(), width)];
+    if (this.#step === undefined) return status === '' ? [] : [fitLine(`${id} ${status}`.trim(), width)];
     if (id === '') addLine(this.#step, status);
     else this.#step.layers.set(id, `${id}: ${status} ${progress}`.trimEnd());
     return [];
@@ -46,9 +47,12 @@ export class BuildBoard {
   live(width: number): string[] {
     const step = this.#step;
     if (step === undefined) return [];
-    const unfinished = clean(this.#partial);
+    const unfinished = cleanLine(this.#partial);
     const said = [...step.output, ...step.layers.values(), ...(unfinished === '' ? [] : [unfinished])];
-    return [this.#line(step, '', width), ...said.slice(-TAIL).map((line) => fit(` => => ${line}`, width))];
+    return [
+      this.#line(step, '', width),
+      ...said.slice(-TAIL).map((line) => fitLine(` => => ${line}`, width)),
+    ];
   }
 
   /** The step ended well: its line for good. */
@@ -63,7 +67,7 @@ export class BuildBoard {
     const step = this.#step;
     this.#step = undefined;
     if (step === undefined) return [];
-    const rest = clean(this.#partial);
+    const rest = cleanLine(this.#partial);
     const said = rest === '' ? step.output : [...step.output, rest];
     return [this.#line(step, 'ERROR ', width), ...said.map((line) => ` > ${line}`)];
   }
@@ -84,14 +88,14 @@ export class BuildBoard {
       this.#step = { place, text, since: this.#now(), cached: false, output: [], layers: new Map() };
       return before;
     }
-    if (/^Successfully (built|tagged) /.test(line)) return [...this.finish(width), fit(line, width)];
-    if (/^\[Warning\] /.test(line)) return [fit(line, width)];
+    if (/^Successfully (built|tagged) /.test(line)) return [...this.finish(width), fitLine(line, width)];
+    if (/^\[Warning\] /.test(line)) return [fitLine(line, width)];
     const note = /^ ---> (Using cache$|Running in |Removed intermediate container |[0-9a-f]{12}$)/.exec(
       line,
     )?.[1];
     if (note === undefined) {
-      if (this.#step === undefined) return [fit(clean(line), width)];
-      addLine(this.#step, clean(line));
+      if (this.#step === undefined) return [fitLine(cleanLine(line), width)];
+      addLine(this.#step, cleanLine(line));
     } else if (note === 'Using cache' && this.#step !== undefined) {
       this.#step.cached = true;
     }
@@ -101,31 +105,11 @@ export class BuildBoard {
   #line(step: Step, mark: string, width: number): string {
     const time = ` ${((this.#now() - step.since) / 1000).toFixed(1)}s`;
     const room = Math.max(10, width - time.length);
-    return fit(` => ${mark}[${step.place}] ${clean(step.text)}`, room).padEnd(room) + time;
+    return fitLine(` => ${mark}[${step.place}] ${cleanLine(step.text)}`, room).padEnd(room) + time;
   }
 }
 
 function addLine(step: Step, line: string): void {
   step.output.push(line);
   if (step.output.length > KEPT) step.output.shift();
-}
-
-/** A line without what moves the cursor or colours: a carriage return leaves what came after it. */
-function clean(line: string): string {
-  const last = Bun.stripANSI(line).replace(/\r+$/, '').split('\r').at(-1)!;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they would move the cursor
-  return last.replaceAll('\t', '    ').replace(/[\x00-\x1f\x7f]/g, '');
-}
-
-/** Cuts a line so that it takes at most `width` columns. */
-function fit(line: string, width: number): string {
-  if (Bun.stringWidth(line) <= width) return line;
-  let cut = '';
-  let columns = 0;
-  for (const character of line) {
-    columns += Bun.stringWidth(character);
-    if (columns > width - 1) break;
-    cut += character;
-  }
-  return `${cut}…`;
 }

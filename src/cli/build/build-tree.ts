@@ -1,6 +1,7 @@
 import type { BuildEventMessage } from '../../wire/build.ts';
 import { humanSize } from '../format/size.ts';
-import { cleanLine, fitLine, StepLog } from './step-log.ts';
+import { StepLog } from './step-log.ts';
+import { cleanLine, fitLine } from './terminal-line.ts';
 
 /** Lines of a running step's output that are shown when there is room. */
 const TAIL = 5;

@@ -1,3 +1,5 @@
+import { cleanLine } from './terminal-line.ts';
+
 /** Lines that are kept of a step, to be shown when it fails. */
 const KEPT = 100;
 
@@ -28,24 +30,4 @@ export class StepLog {
   all(): string[] {
     return this.tail(KEPT + 2);
   }
-}
-
-/** A line without what moves the cursor or colours: a carriage return leaves what came after it. */
-export function cleanLine(line: string): string {
-  const last = Bun.stripANSI(line).replace(/\r+$/, '').split('\r').at(-1)!;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they would move the cursor
-  return last.replaceAll('\t', '    ').replace(/[\x00-\x1f\x7f-\x9f]/g, '');
-}
-
-/** Cuts a line so that it takes at most `width` columns. */
-export function fitLine(line: string, width: number): string {
-  if (Bun.stringWidth(line) <= width) return line;
-  let cut = '';
-  let columns = 0;
-  for (const character of line) {
-    columns += Bun.stringWidth(character);
-    if (columns > width - 1) break;
-    cut += character;
-  }
-  return `${cut}…`;
 }
